@@ -1,0 +1,1 @@
+//! One file per entity. This is the list.

@@ -1,0 +1,1 @@
+//! Documents become a typed, cross-referenced `Model`, or every issue found.

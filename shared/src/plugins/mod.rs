@@ -1,0 +1,1 @@
+//! One file per plugin: what it may be told, which credentials it owns. This is the list.

@@ -1,0 +1,1 @@
+//! Values that parse themselves.
