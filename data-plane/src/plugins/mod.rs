@@ -1,0 +1,156 @@
+//! What runs inside a request: the phases a plugin may have, the list of plugins, and the chain of one request.
+//!
+//! A plugin has two halves under one name: what it may be told (`shared::plugins`) and what it does (here).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::LocalBoxFuture;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use shared::plugins::{Config, PluginConfig};
+
+pub use crate::proxy::ctx::Ctx;
+pub use chain::{Chain, Chosen};
+
+mod chain;
+
+/// What a plugin wants after its access phase.
+pub enum Flow {
+    /// The next plugin's turn.
+    Continue,
+    /// This plugin has to wait: its [`Phases::access_wait`] runs now.
+    Wait,
+    /// The request ends here with this answer; later plugins' access is skipped, their filters still run.
+    Respond(Box<Answer>),
+    /// Something failed that is not the client's fault: 500, and this text in the error log.
+    Fail(String),
+}
+
+/// An answer made by a plugin.
+pub struct Answer {
+    /// Status.
+    pub status: StatusCode,
+    /// Headers beside those every answer has.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: AnswerBody,
+}
+
+/// How the body of an [`Answer`] comes to be (proxy-and-routing.md 7).
+pub enum AnswerBody {
+    /// The error helper renders the message by `Accept`, with the request id (7 A).
+    Message(String),
+    /// These bytes (7 C); the content type is in the headers.
+    Exact(Bytes),
+}
+
+impl Answer {
+    /// An error whose body the error helper renders by `Accept`.
+    pub fn message(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, headers: HeaderMap::new(), body: AnswerBody::Message(message.into()) }
+    }
+
+    /// Exact bytes with a content type.
+    pub fn exact(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::CONTENT_TYPE, content_type);
+        Self { status, headers, body: AnswerBody::Exact(body.into()) }
+    }
+
+    /// The same with one more header.
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+}
+
+impl From<Answer> for Flow {
+    fn from(answer: Answer) -> Self {
+        Flow::Respond(Box::new(answer))
+    }
+}
+
+/// Whether a header filter wants the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyUse {
+    /// No: the body streams (as far as this plugin is concerned).
+    Stream,
+    /// The whole body, up to `transform_max_body_size`, goes through [`Phases::body_filter`] before the head leaves.
+    /// Not asked for answers that have no body (HEAD, 204, 304): then no `body_filter` runs.
+    Whole,
+    /// The same, and also when the response has an empty body of any content type.
+    Replace,
+}
+
+/// Which phases a configuration uses, so that an empty phase costs nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PhaseSet {
+    /// Runs in access.
+    pub access: bool,
+    /// Runs in the header filter (and the body filter, if that asks for it).
+    pub header_filter: bool,
+    /// Runs when the response has ended.
+    pub log: bool,
+}
+
+/// The phases, called in this order. Synchronous ones are plain calls; only a plugin that waits returns a future.
+pub trait Phases: Send + Sync + 'static {
+    /// Which of the phases below do anything with this configuration.
+    fn phases(&self) -> PhaseSet;
+
+    /// Before the upstream is asked.
+    fn access(&self, _ctx: &mut Ctx) -> Flow {
+        Flow::Continue
+    }
+
+    /// The rest of access for a plugin that answered [`Flow::Wait`]. Must not answer `Wait` again.
+    fn access_wait<'a>(&'a self, _ctx: &'a mut Ctx) -> LocalBoxFuture<'a, Flow> {
+        Box::pin(std::future::ready(Flow::Continue))
+    }
+
+    /// When the head of the answer is known: `ctx.response` holds status and headers and may be changed.
+    fn header_filter(&self, _ctx: &mut Ctx) -> BodyUse {
+        BodyUse::Stream
+    }
+
+    /// The whole body, if the header filter asked for it; what is returned is sent, with its `Content-Length`.
+    fn body_filter(&self, _ctx: &mut Ctx, body: Bytes) -> Bytes {
+        body
+    }
+
+    /// After the last byte of the answer.
+    fn log(&self, _ctx: &Ctx) {}
+}
+
+/// A plugin that is built in: its declaration and how its handler is made, once per configuration and snapshot.
+pub trait Plugin: Phases + Sized {
+    /// The declaration in `shared::plugins`.
+    type Config: PluginConfig;
+
+    /// Compiles a configuration. Everything that can be wrong with it was refused by the model.
+    fn new(config: &Self::Config) -> Self;
+}
+
+/// One entry of the list of plugins.
+pub struct Registration {
+    /// Plugin name.
+    pub name: &'static str,
+    /// Makes the handler of one configuration.
+    pub build: fn(&Config) -> Option<Arc<dyn Phases>>,
+}
+
+const fn register<P: Plugin>() -> Registration {
+    Registration {
+        name: <P::Config as PluginConfig>::NAME,
+        build: |config| Some(Arc::new(P::new(&*config.downcast::<P::Config>()?))),
+    }
+}
+
+/// Every plugin that is built in; `every_declared_plugin_has_a_handler` keeps it equal to the declarations.
+pub static BUILTIN: &[Registration] = &[];
+
+/// The handler of `config` for the plugin `name`; `None` when this node has no such plugin.
+pub fn build(name: &str, config: &Config) -> Option<Arc<dyn Phases>> {
+    let registration = BUILTIN.iter().find(|r| r.name == name)?;
+    (registration.build)(config)
+}

@@ -1,0 +1,158 @@
+//! One request: what the client sent, what goes to the upstream, and what has been decided so far.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use shared::entities::Consumer;
+use uuid::Uuid;
+
+use super::body::{BodyError, RequestBody};
+use super::request_id::RequestId;
+use crate::listen::Connection;
+use crate::plugins::Chosen;
+use crate::router::Captures;
+use crate::runtime::{Pinned, RouteEntry};
+
+/// Everything one request knows. It holds one runtime from start to end, so it never sees two revisions.
+pub struct Ctx {
+    /// The revision that serves this request.
+    pub runtime: Pinned,
+    /// The client's connection: addresses, TLS, SNI.
+    pub conn: Rc<Connection>,
+    /// When the head had arrived.
+    pub started: Instant,
+    /// 32 hexadecimal digits, made here, never taken from the client.
+    pub id: RequestId,
+    /// What the client sent; plugins change the headers and the body in place.
+    pub request: ClientRequest,
+    /// What the upstream will be asked, as far as it differs from the client's request.
+    pub upstream: Outgoing,
+    /// The route that matched, with its service and chain.
+    pub route: Option<Arc<RouteEntry>>,
+    /// Captures of the route's regular expression, if it had groups.
+    pub captures: Option<Captures>,
+    /// Who the client is, once an auth plugin knows.
+    pub consumer: Option<Arc<Consumer>>,
+    /// What the client proved it with.
+    pub credential: Option<Credential>,
+    /// Groups that came from the credential rather than from the consumer's acls.
+    pub authenticated_groups: Option<Vec<String>>,
+    /// The head of the answer; meaningful from the header filter on.
+    pub response: Head,
+    /// Plugin configurations chosen for this request so far, in order; later phases run exactly these.
+    pub(crate) chosen: Vec<Chosen>,
+    pub(crate) timing: super::Timing,
+}
+
+/// The client's request. `headers` lacks Host, which has its own field.
+pub struct ClientRequest {
+    /// The method as it came.
+    pub method: Method,
+    /// The request target as it came, query included.
+    pub target: String,
+    /// Length of the path part of `target`.
+    pub(crate) path_len: usize,
+    /// The normalised path, as matched (proxy-and-routing.md 2).
+    pub path: String,
+    /// HTTP version of the client.
+    pub version: Version,
+    /// The Host header (or `:authority`), as it came.
+    pub host: Option<HeaderValue>,
+    /// Every other header. Plugins change them here; the upstream gets them.
+    pub headers: HeaderMap,
+    /// The body: not read unless a plugin asks.
+    pub body: RequestBody,
+}
+
+impl ClientRequest {
+    /// The raw path: the target up to the first `?`.
+    pub fn raw_path(&self) -> &str {
+        &self.target[..self.path_len]
+    }
+
+    /// The raw query string without its `?`; `None` when the target has no `?`.
+    pub fn query(&self) -> Option<&str> {
+        self.target.get(self.path_len + 1..)
+    }
+}
+
+/// What differs from the client's request on the way up. `None` means: as the client sent it.
+#[derive(Default)]
+pub struct Outgoing {
+    /// Another method.
+    pub method: Option<Method>,
+    /// The escaped path: set once the route is known, changed by plugins.
+    pub path: String,
+    /// The query without `?`. Outer `None`: the client's; `Some(None)`: none at all.
+    pub query: Option<Option<String>>,
+    /// A Host that overrides `preserve_host` and the service's host, also across retries.
+    pub host: Option<HeaderValue>,
+}
+
+/// A credential that was accepted.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// The credential entity's id.
+    pub id: Uuid,
+    /// What `X-Credential-Identifier` says: key-auth: the id; others: the user name or key.
+    pub identifier: String,
+}
+
+/// The head of a response.
+pub struct Head {
+    /// Status.
+    pub status: StatusCode,
+    /// Headers. Framing headers among them never decide the framing.
+    pub headers: HeaderMap,
+    /// Whether an upstream was asked (proxy-and-routing.md 6.2: a 502 counts).
+    pub proxied: bool,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self { status: StatusCode::OK, headers: HeaderMap::new(), proxied: false }
+    }
+}
+
+impl Ctx {
+    /// The client's address, after `real_ip_header` when the peer is trusted.
+    pub fn client_ip(&self) -> IpAddr {
+        self.conn.client_ip(&self.request.headers)
+    }
+
+    /// The method the upstream will see.
+    pub fn upstream_method(&self) -> &Method {
+        self.upstream.method.as_ref().unwrap_or(&self.request.method)
+    }
+
+    /// The query the upstream will see, without `?`.
+    pub fn upstream_query(&self) -> Option<&str> {
+        match &self.upstream.query {
+            Some(changed) => changed.as_deref(),
+            None => self.request.query(),
+        }
+    }
+
+    /// Reads the whole request body and keeps it, so that it can be read again and sent.
+    ///
+    /// # Errors
+    /// [`BodyError::TooLarge`] past `limit` bytes (what was read is kept and still precedes the rest),
+    /// [`BodyError::Client`] when the client broke off.
+    pub async fn read_body(&mut self, limit: usize) -> Result<Bytes, BodyError> {
+        self.request.body.read(limit).await
+    }
+
+    /// Replaces the request body; the framing follows.
+    pub fn set_body(&mut self, body: Bytes) {
+        self.request.body = RequestBody::Full(body);
+    }
+
+    /// `transform_max_body_size`, in bytes.
+    pub fn transform_limit(&self) -> usize {
+        self.runtime.settings().transform_max_body_size
+    }
+}
