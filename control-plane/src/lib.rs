@@ -1,2 +1,5 @@
+pub mod config;
 pub mod store;
 pub mod sync;
+
+pub use config::Config;

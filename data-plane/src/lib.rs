@@ -1,1 +1,4 @@
+pub mod config;
 pub mod router;
+
+pub use config::Config;

@@ -1,0 +1,74 @@
+//! Every setting of the control plane, one field each: file key, variable, flag, default and page follow.
+
+use std::path::PathBuf;
+
+use derive::Settings;
+use shared::settings::{Addresses, HeaderTokens, Listeners, LogLevel, Size, Violation};
+
+/// The settings of a control plane.
+#[derive(Clone, Debug, Settings)]
+#[setting(section = "control_plane", check = check)]
+pub struct Config {
+    /// The directory of everything the control plane keeps: store, certificates, lock. Created with mode 0700.
+    #[setting(default = "./headgate-data/cp")]
+    pub data_dir: PathBuf,
+
+    /// Where the Admin API listens. Outside loopback it starts only with `admin_unprotected = on`.
+    #[setting(default = "127.0.0.1:8001, 127.0.0.1:8444 http2 ssl")]
+    pub admin_listen: Listeners,
+
+    /// Says that an Admin API which others can reach, without any credentials, is meant.
+    #[setting(default = "off")]
+    pub admin_unprotected: bool,
+
+    /// The longest body that the Admin API reads; above it the answer is 413.
+    #[setting(default = "10m")]
+    pub admin_max_body_size: Size,
+
+    /// Splits form values at commas where a field is a list: `methods=GET,POST`. `off` is exactly what Kong 3 does.
+    #[setting(default = "on")]
+    pub admin_form_csv_lists: bool,
+
+    /// Takes names of older Kong versions: `service_id`, `api_id`, `/apis`.
+    #[setting(default = "on")]
+    pub admin_legacy_aliases: bool,
+
+    /// Where data planes fetch the configuration, over TLS with certificates on both sides.
+    #[setting(default = "0.0.0.0:8005")]
+    pub sync_listen: Addresses,
+
+    /// Where a new data plane turns a join token into a certificate.
+    #[setting(default = "0.0.0.0:8006")]
+    pub enroll_listen: Addresses,
+
+    /// Where the user interface listens.
+    #[setting(default = "off", unbuilt = "the user interface")]
+    pub ui_listen: Listeners,
+
+    /// The headers of its own that Headgate puts on answers.
+    #[setting(default = "server_tokens, latency_tokens, X-Kong-Request-Id")]
+    pub headers: HeaderTokens,
+
+    /// How much is logged to standard error.
+    #[setting(default = "notice")]
+    pub log_level: LogLevel,
+}
+
+fn check(config: &Config) -> Vec<Violation> {
+    let open = config
+        .admin_listen
+        .0
+        .iter()
+        .find(|listen| !listen.address.ip().is_loopback());
+    match open {
+        Some(listen) if !config.admin_unprotected => vec![Violation::new(
+            "admin_listen",
+            format!(
+                "{} can be reached from other machines, and the Admin API asks for no credentials \
+                 (listen on 127.0.0.1, or set admin_unprotected = on if that is meant)",
+                listen.address
+            ),
+        )],
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,148 @@
+//! Every setting of the data plane, one field each: file key, variable, flag, default and page follow.
+
+use std::path::PathBuf;
+
+use derive::Settings;
+use http::HeaderName;
+use shared::settings::{
+    AccessLog, Addresses, Endpoints, ErrorType, HeaderTokens, Listeners, LogLevel, NameServers,
+    Networks, PortMaps, RouterFlavor, Seconds, Secret, Size, TrustedCertificates, UntrustedLua,
+    UpstreamTokens, Violation, Words, Workers,
+};
+
+/// The settings of a data plane.
+#[derive(Clone, Debug, Settings)]
+#[setting(section = "data_plane", check = check)]
+pub struct Config {
+    /// The directory of the node's identity and of its copy of the configuration. Created with mode 0700.
+    #[setting(default = "./headgate-data/dp")]
+    pub data_dir: PathBuf,
+
+    /// Where the control plane's `sync_listen` is reached. Once the node has joined, nothing means the one it joined.
+    #[setting(default = "")]
+    pub control_plane: Endpoints,
+
+    /// The word that `headgate-cp token create` printed; needed once, ignored with a notice afterwards.
+    #[setting(default = "")]
+    pub join: Option<Secret>,
+
+    /// The threads that serve requests. `auto` is one for each core.
+    #[setting(default = "auto")]
+    pub workers: Workers,
+
+    /// Where clients are served.
+    #[setting(default = "0.0.0.0:8000 backlog=16384, 0.0.0.0:8443 http2 ssl backlog=16384")]
+    pub proxy_listen: Listeners,
+
+    /// Where `/status`, `/status/ready` and `/metrics` are served.
+    #[setting(default = "127.0.0.1:8100")]
+    pub status_listen: Addresses,
+
+    /// A file of configuration to serve without a control plane.
+    #[setting(default = "", unbuilt = "serving from a declarative file")]
+    pub declarative_config: Option<PathBuf>,
+
+    /// Where a line for each request goes: a path or `off`; a path followed by `json` gets an object for each request.
+    #[setting(default = "/dev/stdout")]
+    pub proxy_access_log: AccessLog,
+
+    /// The proxies in front of this node whose word about the client's address and scheme is taken.
+    #[setting(default = "")]
+    pub trusted_ips: Networks,
+
+    /// The header in which such a proxy names the client's address.
+    #[setting(default = "X-Real-IP")]
+    pub real_ip_header: HeaderName,
+
+    /// Takes the last address in that header which is not trusted, instead of the last.
+    #[setting(default = "off")]
+    pub real_ip_recursive: bool,
+
+    /// The headers of its own that Headgate puts on answers to clients.
+    #[setting(default = "server_tokens, latency_tokens, X-Kong-Request-Id")]
+    pub headers: HeaderTokens,
+
+    /// The headers of its own that Headgate puts on requests to upstreams.
+    #[setting(default = "X-Kong-Request-Id")]
+    pub headers_upstream: UpstreamTokens,
+
+    /// The type of an error's body when the client names none.
+    #[setting(default = "text/plain")]
+    pub error_default_type: ErrorType,
+
+    /// Answers a request that has a `Kong-Debug` header with the names of what it matched.
+    #[setting(default = "off")]
+    pub allow_debug_header: bool,
+
+    /// Which rules choose among routes.
+    #[setting(default = "traditional_compatible")]
+    pub router_flavor: RouterFlavor,
+
+    /// The ports that clients see for the ports listened on: `80:8000, 443:8443`.
+    #[setting(default = "")]
+    pub port_maps: PortMaps,
+
+    /// The certificate shown where no other fits, a PEM file. Nothing: one is made at the first start.
+    #[setting(default = "")]
+    pub ssl_cert: Option<PathBuf>,
+
+    /// The private key of `ssl_cert`, a PEM file.
+    #[setting(default = "")]
+    pub ssl_cert_key: Option<PathBuf>,
+
+    /// Whose word about an upstream's certificate is taken, where a service asks for it to be verified.
+    #[setting(default = "system")]
+    pub lua_ssl_trusted_certificate: TrustedCertificates,
+
+    /// The name servers to ask. Nothing: those of the system.
+    #[setting(default = "")]
+    pub dns_resolver: NameServers,
+
+    /// The file of names that need no server.
+    #[setting(default = "/etc/hosts")]
+    pub dns_hostsfile: PathBuf,
+
+    /// The idle connections kept for each upstream address and thread; 0 keeps none.
+    #[setting(default = "512")]
+    pub upstream_keepalive_pool_size: u32,
+
+    /// The requests after which a connection to an upstream is closed; 0 is no limit.
+    #[setting(default = "10000")]
+    pub upstream_keepalive_max_requests: u32,
+
+    /// The seconds after which an idle connection to an upstream is closed; 0 is no limit.
+    #[setting(default = "60")]
+    pub upstream_keepalive_idle_timeout: Seconds,
+
+    /// The longest body that a plugin reads in order to change it.
+    #[setting(default = "8m")]
+    pub transform_max_body_size: Size,
+
+    /// Whether values may hold templates: `sandbox` or `off`.
+    #[setting(default = "sandbox")]
+    pub untrusted_lua: UntrustedLua,
+
+    /// The Lua modules that code in the configuration may load.
+    #[setting(default = "", unbuilt = "loading Lua modules")]
+    pub untrusted_lua_sandbox_requires: Words,
+
+    /// The further Lua names that code in the configuration may use.
+    #[setting(default = "", unbuilt = "adding names to the Lua sandbox")]
+    pub untrusted_lua_sandbox_environment: Words,
+
+    /// The largest configuration that the node takes.
+    #[setting(default = "1g")]
+    pub max_state_bytes: Size,
+
+    /// How much is logged to standard error.
+    #[setting(default = "notice")]
+    pub log_level: LogLevel,
+}
+
+fn check(config: &Config) -> Vec<Violation> {
+    match (&config.ssl_cert, &config.ssl_cert_key) {
+        (Some(_), None) => vec![Violation::new("ssl_cert_key", "is needed beside ssl_cert")],
+        (None, Some(_)) => vec![Violation::new("ssl_cert", "is needed beside ssl_cert_key")],
+        _ => Vec::new(),
+    }
+}
