@@ -72,3 +72,44 @@ fn check(config: &Config) -> Vec<Violation> {
         _ => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::settings::{Settings, page};
+
+    use super::*;
+
+    #[test]
+    fn the_page_of_the_settings_is_current() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../shared/reference/settings-control-plane.md"
+        );
+        let current = page("Settings of the control plane", &Config::specs());
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, &current).expect("the page is written");
+        }
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            committed == current,
+            "{path} is old: UPDATE=1 cargo test -p control-plane rewrites it"
+        );
+    }
+
+    #[test]
+    fn an_admin_api_that_others_can_reach_must_be_meant() {
+        for (listen, unprotected, complaints) in [
+            ("127.0.0.1:8001, [::1]:8001", false, 0),
+            ("off", false, 0),
+            ("127.0.0.1:8001, 0.0.0.0:8444 ssl", false, 1),
+            ("0.0.0.0:8001", true, 0),
+        ] {
+            let config = Config {
+                admin_listen: shared::settings::SettingValue::parse(listen).expect("listeners"),
+                admin_unprotected: unprotected,
+                ..Config::default()
+            };
+            assert_eq!(check(&config).len(), complaints, "{listen}");
+        }
+    }
+}

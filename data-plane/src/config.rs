@@ -146,3 +146,40 @@ fn check(config: &Config) -> Vec<Violation> {
         _ => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::settings::{Settings, page};
+
+    use super::*;
+
+    #[test]
+    fn the_page_of_the_settings_is_current() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../shared/reference/settings-data-plane.md"
+        );
+        let current = page("Settings of the data plane", &Config::specs());
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, &current).expect("the page is written");
+        }
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            committed == current,
+            "{path} is old: UPDATE=1 cargo test -p data-plane rewrites it"
+        );
+    }
+
+    #[test]
+    fn a_certificate_and_its_key_come_together() {
+        let with = |cert: Option<&str>, key: Option<&str>| Config {
+            ssl_cert: cert.map(PathBuf::from),
+            ssl_cert_key: key.map(PathBuf::from),
+            ..Config::default()
+        };
+        assert!(check(&with(None, None)).is_empty());
+        assert!(check(&with(Some("c"), Some("k"))).is_empty());
+        assert_eq!(check(&with(Some("c"), None))[0].name, "ssl_cert_key");
+        assert_eq!(check(&with(None, Some("k")))[0].name, "ssl_cert");
+    }
+}

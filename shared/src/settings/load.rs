@@ -63,29 +63,27 @@ impl Values {
     /// Reads one setting; what is wrong with it goes to `errors`.
     pub fn read<T: SettingValue>(&self, spec: &Spec, errors: &mut SettingErrors) -> Option<T> {
         let (text, origin) = self.text(spec);
-        let got = || text.to_owned();
-        let error = match T::parse(text) {
-            Ok(_) if unbuilt(spec, text).is_some() => SettingError::NotBuilt {
-                name: spec.name,
-                origin: origin.to_string(),
-                got: got(),
-                missing: unbuilt(spec, text)?,
-            },
-            Ok(value) => return Some(value),
-            // A value that is `off`, whatever the type, never asks for what is not built.
-            Err(_) if spec.unbuilt.is_some() && text == "off" => {
-                return T::parse(spec.default).ok();
-            }
-            Err(why) => SettingError::BadValue {
-                name: spec.name,
-                origin: origin.to_string(),
-                got: got(),
+        let (name, origin) = (spec.name, origin.to_string());
+        let got = if T::SECRET { "******" } else { text }.to_owned();
+        if let Some(missing) = spec.unbuilt.filter(|_| text != spec.default) {
+            errors.0.push(SettingError::NotBuilt {
+                name,
+                origin,
+                got,
+                missing,
+            });
+            return None;
+        }
+        T::parse(text)
+            .map_err(|why| SettingError::BadValue {
+                name,
+                origin,
+                got,
                 expected: spec.hint,
                 why,
-            },
-        };
-        errors.0.push(error);
-        None
+            })
+            .map_err(|error| errors.0.push(error))
+            .ok()
     }
 
     /// The complaints of a struct's own rules, with the origin of the settings they are about.
@@ -100,6 +98,12 @@ impl Values {
 
     fn text(&self, spec: &Spec) -> (&str, &Origin) {
         match self.texts.get(&(spec.section, spec.name)) {
+            // Nothing and `off` never ask for what is not built, whatever the type would make of them.
+            Some((text, origin))
+                if spec.unbuilt.is_some() && matches!(text.as_str(), "" | "off") =>
+            {
+                (spec.default, origin)
+            }
             Some((text, origin)) => (text, origin),
             None => (spec.default, &Origin::Default),
         }
@@ -121,12 +125,6 @@ impl Values {
             (spec, shown, origin)
         })
     }
-}
-
-/// What is missing, if this text asks for it.
-fn unbuilt(spec: &Spec, text: &str) -> Option<&'static str> {
-    let harmless = text.is_empty() || text == "off" || text == spec.default;
-    spec.unbuilt.filter(|_| !harmless)
 }
 
 /// Settings that were read, and how.

@@ -18,6 +18,9 @@ mod suggest;
 mod value;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 pub use command::{flags, inputs};
 pub use error::{SettingError, SettingErrors, Violation};
 pub use exit::Exit;

@@ -10,6 +10,9 @@ pub trait SettingValue: Sized {
     /// What a value looks like: ends the sentence "expected …".
     const HINT: &'static str;
 
+    /// Whether a text must never be printed, a wrong one neither.
+    const SECRET: bool = false;
+
     /// Reads a text. The error says what is wrong with it, or is empty when [`Self::HINT`] says it all.
     fn parse(text: &str) -> Result<Self, String>;
 
@@ -63,6 +66,7 @@ impl SettingValue for PathBuf {
 /// Nothing given is `None`.
 impl<T: SettingValue> SettingValue for Option<T> {
     const HINT: &'static str = T::HINT;
+    const SECRET: bool = T::SECRET;
 
     fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() {
@@ -208,6 +212,7 @@ impl fmt::Debug for Secret {
 
 impl SettingValue for Secret {
     const HINT: &'static str = "one word";
+    const SECRET: bool = true;
 
     fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() || text.chars().any(char::is_whitespace) {
