@@ -1,1 +1,19 @@
+//! The harness of the end-to-end tests: a [`gateway::Gateway`] of real processes, an [`upstream::Upstream`] that answers
+//! as scripted, an [`admin::Admin`] client, and clients that send exact bytes ([`wire`]) or keep asking ([`traffic`]).
+//!
+//! Read `gateway`, then `wire`. `README.md` says which kind of test to write when. Nothing here knows how the planes are
+//! built: it sees what an operator and a client see.
 
+pub mod admin;
+pub mod gateway;
+pub mod process;
+pub mod tls;
+pub mod traffic;
+pub mod upstream;
+pub mod wait;
+pub mod wire;
+
+pub use gateway::{Gateway, Setup};
+pub use upstream::{Upstream, script};
+pub use wait::eventually;
+pub use wire::Request;
