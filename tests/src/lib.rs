@@ -5,6 +5,7 @@
 //! built: it sees what an operator and a client see.
 
 pub mod admin;
+pub mod curl;
 pub mod gateway;
 pub mod process;
 pub mod tls;
