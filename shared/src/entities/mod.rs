@@ -1,1 +1,55 @@
-//! One file per entity. This is the list.
+//! One file per entity. [`all`] is the list.
+//!
+//! To add one: write the struct with `#[derive(Entity)]`, list it here, and say in [`crate::model`] what it means.
+
+mod acl;
+mod certificate;
+mod consumer;
+mod entity;
+mod key_auth;
+mod plugin;
+mod route;
+mod service;
+
+use std::sync::LazyLock;
+
+pub use acl::Acl;
+pub use certificate::Certificate;
+pub use consumer::Consumer;
+pub use entity::{Context, Entity, Reference, UniqueKey};
+pub use key_auth::KeyAuth;
+pub use plugin::Plugin;
+pub use route::{Endpoint, Route};
+pub use service::Service;
+
+use crate::types::Referenced;
+
+/// A struct that declares an entity.
+pub trait Declared: Referenced + serde::de::DeserializeOwned + Send + Sync + 'static {
+    /// What the derive makes of the struct.
+    fn entity() -> Entity;
+}
+
+static ALL: LazyLock<Vec<Entity>> = LazyLock::new(|| {
+    vec![
+        Service::entity(),
+        Route::entity(),
+        Consumer::entity(),
+        Plugin::entity(),
+        KeyAuth::entity(),
+        Acl::entity(),
+    ]
+});
+
+/// Every entity; one comes after those it may refer to.
+pub fn all() -> &'static [Entity] {
+    &ALL
+}
+
+/// The entity of a kind, `services`.
+pub fn find(kind: &str) -> Option<&'static Entity> {
+    ALL.iter().find(|entity| entity.kind == kind)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! The plugins that a configuration may name.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use serde_json::Value;
+
+use super::{
+    AclConfig, CorrelationId, KeyAuthConfig, PluginConfig, RequestTermination, RequestTransformer,
+    ResponseTransformer, ResponseTransformerAdvanced, Scopes,
+};
+use crate::schema::{Schema, Variant};
+
+/// Every plugin that a configuration may name.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    plugins: BTreeMap<&'static str, PluginSchema>,
+}
+
+/// What is declared about a plugin.
+#[derive(Debug)]
+pub struct PluginSchema {
+    /// Its name.
+    pub name: &'static str,
+    /// Plugins of higher priority run first.
+    pub priority: i32,
+    /// Its version.
+    pub version: &'static str,
+    /// What its configurations may be limited to.
+    pub scopes: Scopes,
+    /// The fields of `config`.
+    pub config: Schema,
+    /// How documents of the plugins entity that name it differ from the others.
+    pub variant: Variant,
+    read: fn(&[u8]) -> Result<Config, ConfigError>,
+}
+
+/// The typed configuration of a plugin.
+#[derive(Clone)]
+pub struct Config(Arc<dyn Any + Send + Sync>);
+
+/// A configuration that a plugin cannot be told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("config.{field}: {message}")]
+pub struct ConfigError {
+    /// Where, as a dotted path under `config`.
+    pub field: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Config {
+    /// Wraps a typed configuration.
+    pub fn new<T: PluginConfig>(config: T) -> Self {
+        Config(Arc::new(config))
+    }
+
+    /// The configuration, if it is that of `T`.
+    pub fn downcast<T: PluginConfig>(&self) -> Option<Arc<T>> {
+        Arc::clone(&self.0).downcast().ok()
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Config")
+    }
+}
+
+static BUILTIN: LazyLock<Catalog> = LazyLock::new(|| {
+    let mut catalog = Catalog::default();
+    catalog.declare::<AclConfig>();
+    catalog.declare::<CorrelationId>();
+    catalog.declare::<KeyAuthConfig>();
+    catalog.declare::<RequestTermination>();
+    catalog.declare::<RequestTransformer>();
+    catalog.declare::<ResponseTransformer>();
+    catalog.declare::<ResponseTransformerAdvanced>();
+    catalog
+});
+
+impl Catalog {
+    /// The plugins that are part of the program.
+    pub fn builtin() -> &'static Catalog {
+        &BUILTIN
+    }
+
+    /// The plugin of that name.
+    pub fn plugin(&self, name: &str) -> Option<&PluginSchema> {
+        self.plugins.get(name)
+    }
+
+    /// Every plugin, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &PluginSchema> {
+        self.plugins.values()
+    }
+
+    fn declare<T: PluginConfig>(&mut self) {
+        self.plugins.insert(T::NAME, PluginSchema::of::<T>());
+    }
+}
+
+impl PluginSchema {
+    fn of<T: PluginConfig>() -> Self {
+        todo!()
+    }
+
+    /// Reads a stored configuration (the bytes of `config`); what it lacks takes its default.
+    pub fn parse(&self, config: &[u8]) -> Result<Config, ConfigError> {
+        (self.read)(config)
+    }
+
+    /// What `GET /schemas/plugins/{name}` answers.
+    pub fn render(&self) -> Value {
+        todo!()
+    }
+}

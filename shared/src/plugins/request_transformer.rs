@@ -1,0 +1,84 @@
+//! What `request-transformer` may be told (transformers.md 2.1).
+
+use derive::{PluginConfig, Record};
+use serde::Deserialize;
+
+use crate::types::{
+    Entry, HeaderEntry, HeaderPair, HeaderRename, Method, Rename, Template, TemplatePair,
+};
+
+/// Changes requests before they reach the upstream, in the order remove, rename, replace, add, append.
+#[derive(Clone, Debug, Deserialize, PluginConfig)]
+#[plugin(name = "request-transformer", priority = 801)]
+pub struct RequestTransformer {
+    /// The method that the upstream sees.
+    pub http_method: Option<Method>,
+    /// What is taken away.
+    pub remove: Remove,
+    /// What gets another name.
+    pub rename: Renames,
+    /// What gets another value, if it is there.
+    pub replace: Replace,
+    /// What is set, if it is not there.
+    pub add: Set,
+    /// What is set, beside what is there.
+    pub append: Set,
+}
+
+/// Names to take away.
+#[derive(Clone, Debug, Deserialize, Record)]
+pub struct Remove {
+    /// Members of the body.
+    #[schema(default = [], pairs)]
+    pub body: Vec<Entry>,
+    /// Headers.
+    #[schema(default = [])]
+    pub headers: Vec<HeaderEntry>,
+    /// Query parameters.
+    #[schema(default = [], pairs)]
+    pub querystring: Vec<Entry>,
+}
+
+/// Names and their new names.
+#[derive(Clone, Debug, Deserialize, Record)]
+pub struct Renames {
+    /// Members of the body.
+    #[schema(default = [], pairs)]
+    pub body: Vec<Rename>,
+    /// Headers.
+    #[schema(default = [])]
+    pub headers: Vec<HeaderRename>,
+    /// Query parameters.
+    #[schema(default = [], pairs)]
+    pub querystring: Vec<Rename>,
+}
+
+/// Names and their new values.
+#[derive(Clone, Debug, Deserialize, Record)]
+pub struct Replace {
+    /// Members of the body.
+    #[schema(default = [], pairs)]
+    pub body: Vec<TemplatePair>,
+    /// Headers.
+    #[schema(default = [])]
+    pub headers: Vec<HeaderPair>,
+    /// Query parameters.
+    #[schema(default = [], pairs)]
+    pub querystring: Vec<TemplatePair>,
+    /// The path.
+    pub uri: Option<Template>,
+}
+
+/// Names and values.
+#[derive(Clone, Debug, Deserialize, Record)]
+pub struct Set {
+    /// Members of the body.
+    #[schema(default = [], pairs)]
+    pub body: Vec<TemplatePair>,
+    /// Headers.
+    #[schema(default = [])]
+    pub headers: Vec<HeaderPair>,
+    /// Query parameters.
+    #[schema(default = [], pairs)]
+    pub querystring: Vec<TemplatePair>,
+}
