@@ -1,4 +1,5 @@
 pub mod config;
 pub mod router;
+pub mod sync;
 
 pub use config::Config;

@@ -1,5 +1,125 @@
-//! Documents become a typed, cross-referenced `Model`, or every issue found.
+//! Documents become a typed, cross-referenced [`Model`], or every issue found.
+//!
+//! Everything that can be wrong with a document is found here, by the one function that both planes call: the control
+//! plane's dry run before it publishes, and a node before it builds. What follows in a node's runtime cannot fail on
+//! what a document says.
 
 mod issue;
+mod plugin;
+mod read;
+mod references;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use crate::entities::{Acl, Consumer, KeyAuth, Route, Service, find};
+use crate::plugins::Catalog;
+use crate::sync::{Change, State};
+
+use self::read::Reader;
 
 pub use issue::{Issue, Issues};
+pub use plugin::Plugin;
+pub use table::Table;
+
+/// The documents of one version that take part, typed and with every reference resolved.
+///
+/// Disabled documents stay in the [`State`] and are left out here: a disabled service takes its routes along, and a
+/// route or service that is out takes its plugins.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    /// Enabled services.
+    pub services: Table<Service>,
+    /// Routes whose service, if they have one, is enabled.
+    pub routes: Table<Route>,
+    /// Consumers.
+    pub consumers: Table<Consumer>,
+    /// Enabled plugins whose route and service, if they have them, take part.
+    pub plugins: Table<Plugin>,
+    /// Keys of consumers.
+    pub key_auths: Table<KeyAuth>,
+    /// Groups of consumers.
+    pub acls: Table<Acl>,
+    /// What the documents that this build read hold and this version does not know. Nobody refuses it.
+    pub warnings: Issues,
+    all: Documents,
+}
+
+/// Every document, also those that take no part: what the next build compares with.
+#[derive(Clone, Debug, Default)]
+struct Documents {
+    services: Table<Service>,
+    routes: Table<Route>,
+    consumers: Table<Consumer>,
+    plugins: Table<Plugin>,
+    key_auths: Table<KeyAuth>,
+    acls: Table<Acl>,
+}
+
+impl Model {
+    /// Reads a state. With `previous`, only what changed since is read, and the rest shares its `Arc`s.
+    ///
+    /// # Errors
+    /// Every issue found, not only the first.
+    pub fn build(
+        state: &State,
+        previous: Option<(&State, &Model)>,
+        catalog: &'static Catalog,
+    ) -> Result<Self, Issues> {
+        let (changes, base) = match previous {
+            Some((old, model)) => (old.diff(state), model.all.clone()),
+            None => (State::new().diff(state), Documents::default()),
+        };
+        let mut reader = Reader::new(catalog);
+        let all = base.with(&changes, &mut reader);
+        references::check(&all, &changes, &mut reader.issues);
+        if !reader.issues.is_empty() {
+            return Err(reader.issues);
+        }
+        Ok(Self::enabled(all, reader.warnings))
+    }
+
+    /// What takes part of `all`.
+    fn enabled(all: Documents, warnings: Issues) -> Self {
+        let services = all.services.only(|service| service.enabled);
+        let routes = all.routes.only(|route| {
+            let service = route.service.as_ref();
+            service.is_none_or(|service| services.contains_key(&service.uuid()))
+        });
+        let plugins = all.plugins.only(|plugin| {
+            let document = &plugin.document;
+            let (route, service) = (&document.route, &document.service);
+            document.enabled
+                && route.is_none_or(|route| routes.contains_key(&route.uuid()))
+                && service.is_none_or(|service| services.contains_key(&service.uuid()))
+        });
+        Self {
+            services,
+            routes,
+            plugins,
+            consumers: all.consumers.clone(),
+            key_auths: all.key_auths.clone(),
+            acls: all.acls.clone(),
+            warnings,
+            all,
+        }
+    }
+}
+
+impl Documents {
+    fn with(self, changes: &[Change], reader: &mut Reader) -> Self {
+        for change in changes.chunk_by(|a, b| a.kind == b.kind) {
+            if find(&change[0].kind).is_none() {
+                reader.unknown_kind(&change[0]);
+            }
+        }
+        Self {
+            services: reader.table(self.services, changes),
+            routes: reader.table(self.routes, changes),
+            consumers: reader.table(self.consumers, changes),
+            plugins: reader.plugins(self.plugins, changes),
+            key_auths: reader.table(self.key_auths, changes),
+            acls: reader.table(self.acls, changes),
+        }
+    }
+}

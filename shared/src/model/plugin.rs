@@ -1,0 +1,18 @@
+//! A plugin's document and the configuration in it.
+
+use std::sync::Arc;
+
+use crate::entities;
+use crate::plugins::{Config, PluginSchema};
+
+/// A configured plugin.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// The document.
+    pub document: Arc<entities::Plugin>,
+    /// What is declared about it; `None`: this version does not know the plugin, and since nobody can say whether it
+    /// guards the API, what it applies to is closed.
+    pub schema: Option<&'static PluginSchema>,
+    /// What it is told; there exactly if `schema` is.
+    pub config: Option<Config>,
+}

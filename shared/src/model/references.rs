@@ -1,0 +1,147 @@
+//! Every reference must name a document that is there, whether it takes part or not.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{Documents, Issue, Issues, Plugin, Table};
+use crate::entities::{Acl, KeyAuth, Route};
+use crate::sync::Change;
+
+/// Kinds that others refer to.
+const TARGETS: [&str; 3] = ["services", "routes", "consumers"];
+
+/// What a document of one kind refers to.
+trait Refers {
+    const KIND: &'static str;
+
+    fn name(&self) -> &str {
+        ""
+    }
+
+    /// Each field, whether its target is there, and the kind and id of that.
+    fn each(&self, all: &Documents, visit: impl FnMut(&'static str, bool, &'static str, Uuid));
+}
+
+/// Looks at the documents that changed, and at all of them if something was deleted that others may refer to.
+pub(super) fn check(all: &Documents, changes: &[Change], issues: &mut Issues) {
+    let deleted = changes
+        .iter()
+        .any(|change| change.payload.is_none() && TARGETS.contains(&&*change.kind));
+    let changes = (!deleted).then_some(changes);
+    check_kind(&all.routes, all, changes, issues);
+    check_kind(&all.plugins, all, changes, issues);
+    check_kind(&all.key_auths, all, changes, issues);
+    check_kind(&all.acls, all, changes, issues);
+}
+
+fn check_kind<T: Refers>(
+    table: &Table<T>,
+    all: &Documents,
+    changes: Option<&[Change]>,
+    issues: &mut Issues,
+) {
+    let Some(changes) = changes else {
+        table
+            .iter()
+            .for_each(|(id, document)| check_one(id, document, all, issues));
+        return;
+    };
+    for change in changes.iter().filter(|change| &*change.kind == T::KIND) {
+        if let Some(document) = table.get(&change.id) {
+            check_one(&change.id, document, all, issues);
+        }
+    }
+}
+
+fn check_one<T: Refers>(id: &Uuid, document: &Arc<T>, all: &Documents, issues: &mut Issues) {
+    document.each(all, |field, found, to_kind, to_id| {
+        if !found {
+            issues.push(Issue {
+                kind: T::KIND.to_owned(),
+                id: *id,
+                name: document.name().to_owned(),
+                field: field.to_owned(),
+                message: format!("refers to {to_kind} '{to_id}', which does not exist"),
+            });
+        }
+    });
+}
+
+impl Refers for Route {
+    const KIND: &'static str = "routes";
+
+    fn name(&self) -> &str {
+        self.name.as_ref().map_or("", |name| &**name)
+    }
+
+    fn each(&self, all: &Documents, mut visit: impl FnMut(&'static str, bool, &'static str, Uuid)) {
+        if let Some(service) = self.service.map(|service| service.uuid()) {
+            visit(
+                "service",
+                all.services.contains_key(&service),
+                "services",
+                service,
+            );
+        }
+    }
+}
+
+impl Refers for Plugin {
+    const KIND: &'static str = "plugins";
+
+    fn name(&self) -> &str {
+        &self.document.name
+    }
+
+    fn each(&self, all: &Documents, mut visit: impl FnMut(&'static str, bool, &'static str, Uuid)) {
+        let document = &self.document;
+        if let Some(route) = document.route.map(|route| route.uuid()) {
+            visit("route", all.routes.contains_key(&route), "routes", route);
+        }
+        if let Some(service) = document.service.map(|service| service.uuid()) {
+            visit(
+                "service",
+                all.services.contains_key(&service),
+                "services",
+                service,
+            );
+        }
+        if let Some(consumer) = document.consumer.map(|consumer| consumer.uuid()) {
+            visit(
+                "consumer",
+                all.consumers.contains_key(&consumer),
+                "consumers",
+                consumer,
+            );
+        }
+    }
+}
+
+impl Refers for KeyAuth {
+    const KIND: &'static str = "keyauth_credentials";
+
+    fn each(&self, all: &Documents, mut visit: impl FnMut(&'static str, bool, &'static str, Uuid)) {
+        let consumer = self.consumer.uuid();
+        visit(
+            "consumer",
+            all.consumers.contains_key(&consumer),
+            "consumers",
+            consumer,
+        );
+    }
+}
+
+impl Refers for Acl {
+    const KIND: &'static str = "acls";
+
+    fn each(&self, all: &Documents, mut visit: impl FnMut(&'static str, bool, &'static str, Uuid)) {
+        let consumer = self.consumer.uuid();
+        visit(
+            "consumer",
+            all.consumers.contains_key(&consumer),
+            "consumers",
+            consumer,
+        );
+    }
+}
