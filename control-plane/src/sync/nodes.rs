@@ -1,10 +1,27 @@
-//! Who the nodes are and what they run.
+//! Who the nodes are and what they run: records in the store, written in one batch every ten seconds, and what is
+//! only true while a session lasts.
 
 use super::Labels;
+use super::record;
+use crate::store::{Committed, Store, StoreError, Write, WriteError};
+use serde::{Deserialize, Serialize};
+use shared::sync::Version;
+use shared::sync::proto::goodbye::Reason as End;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
+/// The kind of the records of nodes.
+const NODES: &str = "cp/nodes";
+/// Takeovers of one id by another process within a minute that mean two machines have the same identity.
+const DUPLICATE: usize = 3;
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// Whether a node may have the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NodeState {
     Active,
@@ -12,7 +29,7 @@ pub enum NodeState {
 }
 
 /// What is known of one node, now.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct NodeStatus {
     pub id: Uuid,
     pub state: NodeState,
@@ -37,15 +54,462 @@ pub struct NodeStatus {
     pub last_nack: Option<LastNack>,
     /// Why it is not at the newest revision, if it is not.
     pub reason: Option<String>,
+    /// Unix seconds.
     pub joined_at: u64,
 }
 
 /// The newest refusal of a node.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LastNack {
     pub revision: u64,
     pub code: String,
     /// Unix seconds.
     pub at: u64,
     pub issues: Vec<String>,
+}
+
+/// A node as it is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Record {
+    id: Uuid,
+    state: NodeState,
+    labels: Labels,
+    hostname: String,
+    software: String,
+    joined_at: u64,
+    /// The token it joined with; none if its record had to be made again.
+    token: Option<Uuid>,
+    certificate_expires: Option<u64>,
+    ip: Option<String>,
+    last_seen: Option<u64>,
+    applied_revision: u64,
+    durable_revision: u64,
+    digest: String,
+    booted_from: String,
+    cache_error: Option<String>,
+    last_nack: Option<LastNack>,
+}
+
+/// What a join brings.
+pub(super) struct Joined {
+    pub(super) id: Uuid,
+    pub(super) labels: Labels,
+    pub(super) hostname: String,
+    pub(super) software: String,
+    pub(super) certificate_expires: u64,
+    pub(super) token: Uuid,
+}
+
+/// What Hello brings.
+pub(super) struct Greeting {
+    pub(super) instance: Vec<u8>,
+    pub(super) address: SocketAddr,
+    pub(super) hostname: String,
+    pub(super) software: String,
+    pub(super) booted_from: String,
+    pub(super) cache_error: String,
+    pub(super) running: Option<Version>,
+    pub(super) durable: Option<Version>,
+}
+
+/// Why a node gets no configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this node has been revoked")]
+pub(super) struct Revoked;
+
+/// How to end a session from outside.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    pub(super) reason: End,
+    pub(super) retry_after: Duration,
+}
+
+struct Node {
+    record: Record,
+    /// The record has changed since it was stored.
+    dirty: bool,
+    session: Option<Session>,
+    takeovers: VecDeque<Instant>,
+}
+
+struct Session {
+    number: u64,
+    instance: Vec<u8>,
+    end: mpsc::Sender<Ending>,
+    running: Option<Version>,
+    reason: Option<String>,
+}
+
+/// All nodes of this control plane.
+pub(super) struct Nodes {
+    store: Store,
+    nodes: Mutex<BTreeMap<Uuid, Node>>,
+    /// Counts what could let a waiting writer go on.
+    moved: watch::Sender<u64>,
+}
+
+impl Nodes {
+    pub(super) async fn load(store: Store) -> Result<Nodes, StoreError> {
+        let records = record::all::<Record>(&store, NODES).await?;
+        let nodes = records
+            .into_iter()
+            .map(|(record, _)| (record.id, Node::new(record)))
+            .collect();
+        Ok(Nodes {
+            store,
+            nodes: Mutex::new(nodes),
+            moved: watch::Sender::new(0),
+        })
+    }
+
+    /// Whether that node may have anything from us.
+    pub(super) fn admit(&self, id: Uuid) -> Result<(), Revoked> {
+        match self.lock().get(&id) {
+            Some(node) if node.record.state == NodeState::Revoked => Err(Revoked),
+            _ => Ok(()),
+        }
+    }
+
+    /// Records a new node together with the use of its token.
+    pub(super) async fn join(&self, joined: Joined, count: Write) -> Result<(), WriteError> {
+        let record = Record {
+            labels: joined.labels,
+            hostname: joined.hostname,
+            software: joined.software,
+            token: Some(joined.token),
+            certificate_expires: Some(joined.certificate_expires),
+            ..Record::new(joined.id)
+        };
+        let insert = Write::Insert {
+            kind: NODES,
+            document: record::document(&record),
+        };
+        self.store.write(vec![count, insert], "join").await?;
+        self.lock().insert(joined.id, Node::new(record));
+        Ok(())
+    }
+
+    pub(super) fn renewed(&self, id: Uuid, expires: u64) {
+        self.change(id, |node| node.record.certificate_expires = Some(expires));
+    }
+
+    /// Begins a session; the one before it, if any, is told that it is over.
+    pub(super) fn connected(
+        &self,
+        id: Uuid,
+        number: u64,
+        greeting: Greeting,
+        end: mpsc::Sender<Ending>,
+    ) {
+        let mut nodes = self.lock();
+        // The certificate is ours, so a missing record was lost with an older backup.
+        let node = nodes
+            .entry(id)
+            .or_insert_with(|| Node::new(Record::new(id)));
+        if let Some(old) = node.session.take() {
+            let retry_after = node.takeover(old.instance != greeting.instance);
+            let _ = old.end.try_send(Ending {
+                reason: End::Superseded,
+                retry_after,
+            }); // or it is ending already
+        }
+        let record = &mut node.record;
+        record.hostname = greeting.hostname;
+        record.software = greeting.software;
+        record.booted_from = greeting.booted_from;
+        record.cache_error = Some(greeting.cache_error).filter(|error| !error.is_empty());
+        record.ip = Some(greeting.address.ip().to_string());
+        record.runs(greeting.running.as_ref());
+        if let Some(durable) = greeting.durable {
+            record.durable_revision = durable.revision;
+        }
+        node.session = Some(Session {
+            number,
+            instance: greeting.instance,
+            end,
+            running: greeting.running,
+            reason: None,
+        });
+        node.seen();
+        drop(nodes);
+        self.bump();
+    }
+
+    /// Ends a session; false: a newer one has taken its place already.
+    pub(super) fn disconnected(&self, id: Uuid, number: u64) -> bool {
+        let ended = self.session(id, number, |node| node.session = None);
+        self.bump();
+        ended
+    }
+
+    pub(super) fn heard(&self, id: Uuid, number: u64) {
+        self.session(id, number, Node::seen);
+    }
+
+    pub(super) fn applied(&self, id: Uuid, number: u64, version: Version) {
+        self.session(id, number, |node| {
+            node.record.runs(Some(&version));
+            if let Some(session) = &mut node.session {
+                session.running = Some(version);
+                session.reason = None;
+            }
+            node.seen();
+        });
+        self.bump();
+    }
+
+    pub(super) fn durable(&self, id: Uuid, number: u64, version: Version) {
+        self.session(id, number, |node| {
+            node.record.durable_revision = version.revision;
+            node.seen();
+        });
+    }
+
+    pub(super) fn refused(&self, id: Uuid, number: u64, nack: LastNack) {
+        self.session(id, number, |node| {
+            if let Some(session) = &mut node.session {
+                session.reason = Some(format!("refused revision {}: {}", nack.revision, nack.code));
+            }
+            node.record.last_nack = Some(nack);
+            node.seen();
+        });
+        self.bump();
+    }
+
+    /// Says why the node is not where it should be; `None`: it is, or is on its way.
+    pub(super) fn explain(&self, id: Uuid, number: u64, reason: Option<String>) {
+        let mut nodes = self.lock();
+        let session = nodes.get_mut(&id).and_then(|node| node.session.as_mut());
+        if let Some(session) = session.filter(|session| session.number == number) {
+            session.reason = reason;
+        }
+    }
+
+    /// Withdraws a node for good; false: there is no such node.
+    pub(super) async fn revoke(&self, id: Uuid) -> Result<bool, StoreError> {
+        let Some(stored) = self.revoke_and_submit(id) else {
+            return Ok(false);
+        };
+        stored.await.map_err(record::storage)?;
+        tracing::info!(node = %id, "node revoked");
+        Ok(true)
+    }
+
+    /// Submitted under the lock, so that no older record of the node can be queued behind this one.
+    fn revoke_and_submit(
+        &self,
+        id: Uuid,
+    ) -> Option<impl Future<Output = Result<Committed, WriteError>> + use<>> {
+        let mut nodes = self.lock();
+        let node = nodes.get_mut(&id)?;
+        node.record.state = NodeState::Revoked;
+        if let Some(session) = &node.session {
+            let ending = Ending {
+                reason: End::Revoked,
+                retry_after: MINUTE,
+            };
+            let _ = session.end.try_send(ending); // or it is ending already
+        }
+        Some(self.store.submit(&[node.upsert()], "revoke"))
+    }
+
+    /// Stores what has changed, in one batch.
+    pub(super) async fn flush(&self) -> Result<(), StoreError> {
+        let Some((ids, stored)) = self.submit_changed() else {
+            return Ok(());
+        };
+        let result = stored.await.map(drop).map_err(record::storage);
+        if result.is_err() {
+            ids.into_iter().for_each(|id| self.change(id, |_| {})); // to be tried again
+        }
+        result
+    }
+
+    fn submit_changed(
+        &self,
+    ) -> Option<(
+        Vec<Uuid>,
+        impl Future<Output = Result<Committed, WriteError>> + use<>,
+    )> {
+        let mut nodes = self.lock();
+        let changed = nodes.values_mut().filter(|node| node.dirty);
+        let (ids, writes): (Vec<Uuid>, Vec<Write>) = changed
+            .map(|node| {
+                node.dirty = false;
+                (node.record.id, node.upsert())
+            })
+            .unzip();
+        (!ids.is_empty()).then(|| (ids, self.store.submit(&writes, "nodes")))
+    }
+
+    /// Every node, in the order of ids; those behind `head` say why.
+    pub(super) fn statuses(&self, head: u64) -> Vec<NodeStatus> {
+        self.lock().values().map(|node| node.status(head)).collect()
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// How many connected nodes there are, and how many of them run `revision` of `epoch` or a later one.
+    pub(super) fn progress(&self, epoch: Uuid, revision: u64) -> (usize, usize) {
+        let nodes = self.lock();
+        let sessions = nodes.values().filter_map(|node| node.session.as_ref());
+        let there = |version: &Version| (version.epoch, version.revision) >= (epoch, revision);
+        sessions.fold((0, 0), |(connected, applied), session| {
+            (
+                connected + 1,
+                applied + usize::from(session.running.as_ref().is_some_and(there)),
+            )
+        })
+    }
+
+    pub(super) fn moved(&self) -> watch::Receiver<u64> {
+        self.moved.subscribe()
+    }
+
+    /// Wakes those that wait for nodes.
+    pub(super) fn bump(&self) {
+        self.moved.send_modify(|count| *count += 1);
+    }
+
+    fn change(&self, id: Uuid, change: impl FnOnce(&mut Node)) {
+        if let Some(node) = self.lock().get_mut(&id) {
+            change(node);
+            node.dirty = true;
+        }
+    }
+
+    /// Changes the node if that session is still its newest.
+    fn session(&self, id: Uuid, number: u64, change: impl FnOnce(&mut Node)) -> bool {
+        let mut nodes = self.lock();
+        let newest = |node: &Node| {
+            node.session
+                .as_ref()
+                .is_some_and(|session| session.number == number)
+        };
+        let Some(node) = nodes.get_mut(&id).filter(|node| newest(node)) else {
+            return false;
+        };
+        change(node);
+        node.dirty = true;
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Uuid, Node>> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Record {
+    fn new(id: Uuid) -> Record {
+        Record {
+            id,
+            state: NodeState::Active,
+            labels: Labels::new(),
+            hostname: String::new(),
+            software: String::new(),
+            joined_at: record::now(),
+            token: None,
+            certificate_expires: None,
+            ip: None,
+            last_seen: None,
+            applied_revision: 0,
+            durable_revision: 0,
+            digest: String::new(),
+            booted_from: String::new(),
+            cache_error: None,
+            last_nack: None,
+        }
+    }
+
+    fn runs(&mut self, version: Option<&Version>) {
+        self.applied_revision = version.map_or(0, |version| version.revision);
+        self.digest = version.map_or_else(String::new, |version| version.digest.to_string());
+    }
+}
+
+impl Node {
+    fn new(record: Record) -> Node {
+        Node {
+            record,
+            dirty: false,
+            session: None,
+            takeovers: VecDeque::new(),
+        }
+    }
+
+    fn upsert(&self) -> Write {
+        Write::Upsert {
+            kind: NODES,
+            document: record::document(&self.record),
+        }
+    }
+
+    fn seen(&mut self) {
+        self.record.last_seen = Some(record::now());
+        self.dirty = true;
+    }
+
+    /// Counts a takeover; how long the older session should stay away.
+    fn takeover(&mut self, by_another: bool) -> Duration {
+        if !by_another {
+            return Duration::ZERO; // the same process came back before we noticed that it had gone
+        }
+        let now = Instant::now();
+        self.takeovers.push_back(now);
+        while self
+            .takeovers
+            .front()
+            .is_some_and(|first| now.duration_since(*first) > MINUTE)
+        {
+            self.takeovers.pop_front();
+        }
+        if self.takeovers.len() < DUPLICATE {
+            return Duration::ZERO;
+        }
+        tracing::warn!(node = %self.record.id, "duplicate_node_id: two processes use the identity of this node");
+        Duration::from_secs(10)
+    }
+
+    fn duplicate(&self) -> bool {
+        let recent = self.takeovers.iter().filter(|at| at.elapsed() <= MINUTE);
+        recent.count() >= DUPLICATE
+    }
+
+    fn status(&self, head: u64) -> NodeStatus {
+        let record = self.record.clone();
+        NodeStatus {
+            reason: self.reason(head),
+            id: record.id,
+            state: record.state,
+            labels: record.labels,
+            hostname: record.hostname,
+            ip: record.ip,
+            version: record.software,
+            connected: self.session.is_some(),
+            last_seen: record.last_seen,
+            applied_revision: record.applied_revision,
+            durable_revision: record.durable_revision,
+            digest: record.digest,
+            booted_from: record.booted_from,
+            cache_error: record.cache_error,
+            certificate_expires: record.certificate_expires,
+            last_nack: record.last_nack,
+            joined_at: record.joined_at,
+        }
+    }
+
+    fn reason(&self, head: u64) -> Option<String> {
+        let said = match &self.session {
+            _ if self.record.state == NodeState::Revoked => Some("revoked".to_owned()),
+            _ if self.duplicate() => {
+                Some("duplicate_node_id: two processes use this identity".to_owned())
+            }
+            None => Some("unreachable".to_owned()),
+            Some(session) => session.reason.clone(),
+        };
+        let behind = self.record.applied_revision < head;
+        said.or_else(|| behind.then(|| "on its way".to_owned()))
+    }
 }

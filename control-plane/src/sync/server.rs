@@ -1,0 +1,389 @@
+//! Start-up of the hub, its tasks and its two gRPC servers.
+
+use super::accept::{self, Connection};
+use super::enroll::Enrolment;
+use super::nodes::Nodes;
+use super::pki::Authority;
+use super::publish::Publisher;
+use super::rollout::{Event, Halt, Rollout, Stage};
+use super::target::{History, Target};
+use super::tls::Tls;
+use super::{Addresses, Hub, HubError, Settings, Shared, lock, record, session};
+use crate::store::{Store, StoreError, Write};
+use rustls::ServerConfig;
+use serde::{Deserialize, Serialize};
+use shared::sync::proto::enroll_server::EnrollServer;
+use shared::sync::proto::identities_server::IdentitiesServer;
+use shared::sync::proto::sync_server::{self, SyncServer};
+use shared::sync::proto::{FromNode, ToNode};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::transport::Server;
+use tonic::transport::server::Router;
+use tonic::{Request, Response, Status, Streaming};
+use uuid::Uuid;
+
+/// HTTP/2 PING on both sides, and how long its answer may take.
+const PING: Duration = Duration::from_secs(10);
+/// The longest message a node may send: Hello.
+const MESSAGE: usize = 256 << 10;
+/// Snapshots on their way at a time.
+const SNAPSHOTS: usize = 16;
+/// Nodes' records are stored that often.
+const FLUSH: Duration = Duration::from_secs(10);
+const TRIM: Duration = Duration::from_secs(60);
+const TICK: Duration = Duration::from_millis(500);
+/// A third of the life of our leaf.
+const RENEW: Duration = Duration::from_secs(10 * 24 * 3600);
+/// After `shutdown`, connections have that long to end by themselves.
+const DRAIN: Duration = Duration::from_secs(2);
+
+pub(super) async fn start(
+    store: Store,
+    settings: Settings,
+    shutdown: CancellationToken,
+) -> Result<Hub, HubError> {
+    let authority = open_authority(&settings).await?;
+    let nodes = Arc::new(Nodes::load(store.clone()).await?);
+    let history = Arc::new(History::new(store.clone()));
+    let mut publisher = Publisher::new(store.clone(), history.clone());
+    let blocked = publisher.blocked.subscribe();
+    let begin = first_target(&store, &mut publisher).await?;
+    let sync = bind("sync_listen", &settings.sync_listen).await?;
+    let enroll = bind("enroll_listen", &settings.enroll_listen).await?;
+    let addresses = Addresses {
+        sync: local(&sync),
+        enroll: local(&enroll),
+    };
+
+    let (events, told) = mpsc::unbounded_channel();
+    let name = hostname::get()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_else(|| "cp".to_owned());
+    let named = settings
+        .sync_listen
+        .iter()
+        .chain(&settings.enroll_listen)
+        .map(SocketAddr::ip)
+        .collect();
+    let tls = Arc::new(Tls::new(authority.clone(), name.clone(), named)?);
+    let rollout = Rollout::new(begin.released, begin.halt.clone());
+    let shared = Arc::new(Shared {
+        store: store.clone(),
+        name,
+        nodes: nodes.clone(),
+        history,
+        stage: watch::Sender::new(rollout.stage.clone()),
+        events: events.clone(),
+        blocked,
+        halt: Mutex::new(begin.halt),
+        snapshots: Arc::new(Semaphore::new(SNAPSHOTS)),
+        sessions: AtomicU64::new(0),
+        new_epoch: Mutex::default(),
+        began: Instant::now(),
+        shutdown: shutdown.clone(),
+    });
+
+    let tasks = TaskTracker::new();
+    tasks.spawn(publisher.run(begin.tried, events, shutdown.clone()));
+    tasks.spawn(follow(shared.clone(), rollout, told));
+    tasks.spawn(keep_house(shared.clone(), tls.clone()));
+    let enrolment = Enrolment {
+        store,
+        authority: authority.clone(),
+        nodes,
+    };
+    for listener in sync {
+        let service = Node {
+            shared: shared.clone(),
+            sessions: tasks.clone(),
+        };
+        let router = builder()
+            .add_service(SyncServer::new(service).max_decoding_message_size(MESSAGE))
+            .add_service(
+                IdentitiesServer::new(enrolment.clone()).max_decoding_message_size(MESSAGE),
+            );
+        let tls = tls.clone();
+        tasks.spawn(serve(
+            router,
+            listener,
+            move || tls.sync(),
+            shutdown.clone(),
+        ));
+    }
+    for listener in enroll {
+        let router = builder()
+            .add_service(EnrollServer::new(enrolment.clone()).max_decoding_message_size(MESSAGE));
+        let tls = tls.clone();
+        tasks.spawn(serve(
+            router,
+            listener,
+            move || tls.enroll(),
+            shutdown.clone(),
+        ));
+    }
+    tasks.close();
+    Ok(Hub {
+        shared,
+        authority,
+        addresses,
+        tasks,
+    })
+}
+
+async fn open_authority(settings: &Settings) -> Result<Arc<Authority>, HubError> {
+    let folder = settings.data_dir.join("pki");
+    let opened = tokio::task::spawn_blocking(move || Authority::open(&folder)).await;
+    opened
+        .expect("opening the certificates does not panic")
+        .map(Arc::new)
+}
+
+/// What nodes get until something new is published.
+struct Begin {
+    released: Option<Arc<Target>>,
+    halt: Option<Halt>,
+    /// The version that was tried at start.
+    tried: shared::sync::Version,
+}
+
+/// What must be remembered for the next start where the newest revision is not the released one.
+#[derive(Serialize, Deserialize)]
+struct Standing {
+    id: Uuid,
+    released: u64,
+    /// The revision that a probe halted, and why.
+    halted: Option<u64>,
+    reason: String,
+}
+
+const ROLLOUT: &str = "cp/rollout";
+
+async fn first_target(store: &Store, publisher: &mut Publisher) -> Result<Begin, StoreError> {
+    let tried = store.version();
+    let standing = record::get::<Standing>(store, ROLLOUT, Uuid::nil())
+        .await?
+        .map(|(standing, _)| standing);
+    let halted = standing
+        .as_ref()
+        .filter(|standing| standing.halted == Some(tried.revision));
+    let halt = halted.map(|standing| Halt {
+        version: tried,
+        reason: standing.reason.clone(),
+    });
+    let mut released = if halt.is_some() {
+        None
+    } else {
+        publisher.newest().await
+    };
+    if released.is_none()
+        && let Some(standing) = &standing
+    {
+        released = publisher.older(standing.released).await?;
+    }
+    Ok(Begin {
+        released,
+        halt,
+        tried,
+    })
+}
+
+async fn bind(
+    setting: &'static str,
+    addresses: &[SocketAddr],
+) -> Result<Vec<TcpListener>, HubError> {
+    let mut listeners = Vec::new();
+    for &address in addresses {
+        let listener = TcpListener::bind(address).await;
+        listeners.push(listener.map_err(|source| HubError::Bind {
+            setting,
+            address,
+            source,
+        })?);
+    }
+    Ok(listeners)
+}
+
+fn local(listeners: &[TcpListener]) -> Vec<SocketAddr> {
+    let addresses = listeners.iter().map(TcpListener::local_addr);
+    addresses
+        .map(|address| address.expect("a bound socket has an address"))
+        .collect()
+}
+
+fn builder() -> Server {
+    Server::builder()
+        .http2_keepalive_interval(Some(PING))
+        .http2_keepalive_timeout(Some(PING))
+}
+
+async fn serve(
+    router: Router,
+    listener: TcpListener,
+    config: impl Fn() -> Arc<ServerConfig> + Send + Sync + 'static,
+    shutdown: CancellationToken,
+) {
+    let incoming: mpsc::Receiver<io::Result<Connection>> =
+        accept::connections(listener, config, shutdown.clone());
+    let ended = shutdown.clone().cancelled_owned();
+    let serving = router.serve_with_incoming_shutdown(ReceiverStream::new(incoming), ended);
+    let drained = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        served = serving => {
+            if let Err(error) = served {
+                tracing::error!(%error, "the sync server ended");
+            }
+        }
+        () = drained => {}
+    }
+}
+
+/// The stream of one node.
+struct Node {
+    shared: Arc<Shared>,
+    sessions: TaskTracker,
+}
+
+#[tonic::async_trait]
+impl sync_server::Sync for Node {
+    type ConnectStream = ReceiverStream<Result<ToNode, Status>>;
+
+    async fn connect(
+        &self,
+        request: Request<Streaming<FromNode>>,
+    ) -> Result<Response<Self::ConnectStream>, Status> {
+        let caller = super::caller(&request).cloned();
+        let caller = caller.ok_or_else(|| Status::internal("the connection has no caller"))?;
+        // One message: whoever does not read gets nothing more, and costs nothing more.
+        let (outbound, stream) = mpsc::channel(1);
+        self.sessions.spawn(session::serve(
+            self.shared.clone(),
+            caller,
+            request.into_inner(),
+            outbound,
+        ));
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}
+
+/// Turns events into stages until the hub ends.
+async fn follow(
+    shared: Arc<Shared>,
+    mut rollout: Rollout,
+    mut events: mpsc::UnboundedReceiver<Event>,
+) {
+    let mut tick = tokio::time::interval(TICK);
+    let mut blocked = shared.blocked.clone();
+    loop {
+        let event = tokio::select! {
+            () = shared.shutdown.cancelled() => return,
+            event = events.recv() => match event {
+                Some(event) => event,
+                None => return,
+            },
+            changed = blocked.changed() => {
+                if changed.is_ok() {
+                    shared.nodes.bump();
+                    remember(&shared, &rollout).await;
+                }
+                Event::Tick
+            }
+            _ = tick.tick() => Event::Tick,
+        };
+        rollout.handle(event, Instant::now());
+        show(&shared, &rollout).await;
+    }
+}
+
+async fn show(shared: &Shared, rollout: &Rollout) {
+    shared.stage.send_if_modified(|stage| {
+        let modified = !stage.is(&rollout.stage);
+        if modified {
+            *stage = rollout.stage.clone();
+        }
+        modified
+    });
+    if let Some(released) = &rollout.stage.released {
+        shared.store.keep_log_from(released.version.revision);
+    }
+    let halted = {
+        let mut halt = lock(&shared.halt);
+        let changed = *halt != rollout.halt;
+        halt.clone_from(&rollout.halt);
+        rollout.halt.as_ref().filter(|_| changed)
+    };
+    if let Some(halt) = halted {
+        tracing::error!(revision = halt.version.revision, reason = %halt.reason, "rollout halted");
+        shared.nodes.bump();
+        remember(shared, rollout).await;
+    }
+}
+
+async fn remember(shared: &Shared, rollout: &Rollout) {
+    let Some(released) = rollout.stage.released.as_ref() else {
+        return;
+    };
+    let halt = lock(&shared.halt).clone();
+    let standing = Standing {
+        id: Uuid::nil(),
+        released: released.version.revision,
+        halted: halt.as_ref().map(|halt| halt.version.revision),
+        reason: halt.map(|halt| halt.reason).unwrap_or_default(),
+    };
+    let write = Write::Upsert {
+        kind: ROLLOUT,
+        document: record::document(&standing),
+    };
+    if let Err(error) = shared.store.write(vec![write], "rollout").await {
+        tracing::error!(%error, "cannot store where the rollout stands");
+    }
+}
+
+/// Stores what nodes report, trims the log, renews our leaf.
+async fn keep_house(shared: Arc<Shared>, tls: Arc<Tls>) {
+    let later = |period| tokio::time::interval_at(tokio::time::Instant::now() + period, period);
+    let (mut flush, mut trim, mut renew) = (later(FLUSH), later(TRIM), later(RENEW));
+    loop {
+        let done: Result<(), HubError> = tokio::select! {
+            () = shared.shutdown.cancelled() => break,
+            _ = flush.tick() => shared.nodes.flush().await.map_err(HubError::from),
+            _ = trim.tick() => shared.store.trim_log().await.map_err(HubError::from),
+            _ = renew.tick() => tls.renew(),
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "housekeeping failed, to be tried again");
+        }
+    }
+    if let Err(error) = shared.nodes.flush().await {
+        tracing::warn!(%error, "what nodes reported last is not stored");
+    }
+}
+
+impl Stage {
+    fn is(&self, other: &Stage) -> bool {
+        let same = |a: &Option<Arc<Target>>, b: &Option<Arc<Target>>| match (a, b) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            _ => false,
+        };
+        let candidate = |stage: &Stage| {
+            stage
+                .candidate
+                .as_ref()
+                .map(|(target, probes)| (Arc::as_ptr(target), probes.clone()))
+        };
+        same(&self.released, &other.released) && candidate(self) == candidate(other)
+    }
+}
