@@ -18,6 +18,7 @@ mod read;
 mod render;
 mod rules;
 mod validate;
+mod value;
 mod violations;
 
 pub use check::{Check, Condition};
