@@ -1,5 +1,14 @@
+//! The control plane: keeps the configuration behind a Kong-compatible Admin API and streams it to the data planes.
+//!
+//! Read in this order: [`start`] is what a process does, [`admin`] decodes, checks and answers, [`store`] makes one
+//! commit of a write and gives it a revision, [`sync`] brings revisions to the nodes. Entities and their rules are
+//! declared in `shared`; nothing here knows how traffic is served.
+
+pub mod admin;
 pub mod config;
+mod start;
 pub mod store;
 pub mod sync;
 
 pub use config::Config;
+pub use start::{Running, StartError, run, start};

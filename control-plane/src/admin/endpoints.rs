@@ -1,0 +1,303 @@
+//! Every address the Admin API has: made from the entity list, plus the few that are not about one entity.
+
+use http::Method;
+use shared::entities::{self, Entity};
+use shared::schema::Kind;
+
+/// What an address answers to.
+#[derive(Clone, Copy, Debug)]
+pub enum Action {
+    /// `/services`
+    Collection(&'static Entity),
+    /// `/services/{s}`
+    Item(&'static Entity),
+    /// `/services/{s}/routes`
+    Children(Link),
+    /// `/services/{s}/routes/{r}`
+    Child(Link),
+    /// `/routes/{r}/service`
+    Parent(Link),
+    Fixed(Fixed),
+}
+
+/// A foreign key: documents of `child` name one of `parent` in `field`.
+#[derive(Clone, Copy, Debug)]
+pub struct Link {
+    pub parent: &'static Entity,
+    pub child: &'static Entity,
+    pub field: &'static str,
+}
+
+/// Addresses that are not made from the entity list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fixed {
+    Root,
+    Status,
+    Endpoints,
+    Robots,
+    EnabledPlugins,
+    /// `/plugins/schema/{name}`
+    PluginConfigSchema,
+    EntitySchema,
+    PluginSchema,
+    ValidateEntity,
+    ValidatePlugin,
+    Tags,
+    Tag,
+    FilterChains,
+    /// `/clustering/data-planes`
+    ClusterNodes,
+    ClusterStatus,
+    /// `/headgate/data-planes`
+    Nodes,
+    Tokens,
+}
+
+/// One address.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// As `/endpoints` lists it; `{…}` stands for one segment.
+    pub path: String,
+    /// Without HEAD and OPTIONS.
+    pub methods: &'static [Method],
+    pub action: Action,
+    /// Left out of `/endpoints`: an old spelling of another address.
+    pub alias: bool,
+}
+
+const GET: &[Method] = &[Method::GET];
+const POST: &[Method] = &[Method::POST];
+const COLLECTION: &[Method] = &[Method::GET, Method::POST];
+const ITEM: &[Method] = &[Method::DELETE, Method::GET, Method::PATCH, Method::PUT];
+const ANY: &[Method] = &[
+    Method::DELETE,
+    Method::GET,
+    Method::PATCH,
+    Method::POST,
+    Method::PUT,
+];
+
+const FIXED: &[(&str, &[Method], Fixed)] = &[
+    ("/", GET, Fixed::Root),
+    ("/status", GET, Fixed::Status),
+    ("/endpoints", GET, Fixed::Endpoints),
+    ("/robots.txt", GET, Fixed::Robots),
+    ("/plugins/enabled", GET, Fixed::EnabledPlugins),
+    ("/plugins/schema/{name}", GET, Fixed::PluginConfigSchema),
+    ("/schemas/{entity}", GET, Fixed::EntitySchema),
+    ("/schemas/{entity}/validate", POST, Fixed::ValidateEntity),
+    ("/schemas/plugins/{name}", GET, Fixed::PluginSchema),
+    ("/schemas/plugins/validate", POST, Fixed::ValidatePlugin),
+    ("/tags", GET, Fixed::Tags),
+    ("/tags/{tags}", GET, Fixed::Tag),
+    ("/clustering/data-planes", GET, Fixed::ClusterNodes),
+    ("/clustering/status", GET, Fixed::ClusterStatus),
+    ("/headgate/data-planes", GET, Fixed::Nodes),
+    ("/headgate/tokens", POST, Fixed::Tokens),
+];
+
+/// Where Kong answers that it was built without WebAssembly; clients take that as an absent feature.
+const FILTER_CHAINS: [&str; 6] = [
+    "/filter-chains",
+    "/filter-chains/{filter_chains}",
+    "/services/{services}/filter-chains",
+    "/services/{services}/filter-chains/{filter_chains}",
+    "/routes/{routes}/filter-chains",
+    "/routes/{routes}/filter-chains/{filter_chains}",
+];
+
+/// All addresses. `aliases`: with those of old clients (admin-api.md 2.6).
+pub fn all(aliases: bool) -> Vec<Endpoint> {
+    let mut found = Vec::new();
+    for entity in entities::all() {
+        of_entity(&mut found, entity);
+        for link in links(entity) {
+            of_link(&mut found, link, aliases);
+        }
+    }
+    for (path, methods, fixed) in FIXED {
+        push(
+            &mut found,
+            (*path).to_owned(),
+            methods,
+            Action::Fixed(*fixed),
+        );
+    }
+    for path in FILTER_CHAINS {
+        push(
+            &mut found,
+            path.to_owned(),
+            ANY,
+            Action::Fixed(Fixed::FilterChains),
+        );
+    }
+    found.sort_by_cached_key(|endpoint| order(&endpoint.path));
+    found
+}
+
+/// `/` comes before any other character.
+fn order(path: &str) -> Vec<u8> {
+    path.bytes()
+        .map(|byte| if byte == b'/' { 0 } else { byte })
+        .collect()
+}
+
+/// The foreign keys of an entity whose targets exist.
+pub fn links(child: &'static Entity) -> impl Iterator<Item = Link> {
+    child.foreigns().filter_map(move |field| {
+        let Kind::Foreign { kind, .. } = &field.kind else {
+            return None;
+        };
+        let parent = entities::find(kind)?;
+        Some(Link {
+            parent,
+            child,
+            field: &field.name,
+        })
+    })
+}
+
+fn of_entity(found: &mut Vec<Endpoint>, entity: &'static Entity) {
+    let collection = format!("/{}", entity.path);
+    let item = format!("{collection}/{{{}}}", entity.kind);
+    push(found, collection, COLLECTION, Action::Collection(entity));
+    push(found, item, ITEM, Action::Item(entity));
+}
+
+fn of_link(found: &mut Vec<Endpoint>, link: Link, aliases: bool) {
+    let Link {
+        parent,
+        child,
+        field,
+    } = link;
+    let name = child.nested_path.unwrap_or(child.path);
+    let children = format!("/{}/{{{}}}/{name}", parent.path, parent.kind);
+    let one = format!("{children}/{{{}}}", child.kind);
+    if aliases && parent.kind == "services" && child.kind == "plugins" {
+        push_alias(
+            found,
+            "/apis/{services}/plugins",
+            COLLECTION,
+            Action::Children(link),
+        );
+        push_alias(
+            found,
+            "/apis/{services}/plugins/{plugins}",
+            ITEM,
+            Action::Child(link),
+        );
+    }
+    push(found, children, COLLECTION, Action::Children(link));
+    push(found, one, ITEM, Action::Child(link));
+    let up = format!("/{}/{{{}}}/{field}", child.path, child.kind);
+    push(found, up, ITEM, Action::Parent(link));
+}
+
+fn push(found: &mut Vec<Endpoint>, path: String, methods: &'static [Method], action: Action) {
+    found.push(Endpoint {
+        path,
+        methods,
+        action,
+        alias: false,
+    });
+}
+
+/// An old spelling.
+fn push_alias(found: &mut Vec<Endpoint>, path: &str, methods: &'static [Method], action: Action) {
+    found.push(Endpoint {
+        path: path.to_owned(),
+        methods,
+        action,
+        alias: true,
+    });
+}
+
+impl Endpoint {
+    pub fn takes(&self, method: &Method) -> bool {
+        self.methods.contains(method)
+    }
+
+    /// The `Allow` header: sorted, with the methods every address has.
+    pub fn allow(&self) -> String {
+        let mut names: Vec<&str> = self.methods.iter().map(Method::as_str).collect();
+        names.push("OPTIONS");
+        if self.takes(&Method::GET) {
+            names.push("HEAD");
+        }
+        names.sort_unstable();
+        names.join(", ")
+    }
+
+    /// The segments of `path` that stand for `{…}`, as they were sent.
+    pub fn keys<'a>(&self, path: &'a str) -> Vec<&'a str> {
+        let pattern = self.path.split('/');
+        pattern
+            .zip(path.split('/'))
+            .filter(|(expected, _)| expected.starts_with('{'))
+            .map(|(_, sent)| sent)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(path: &str) -> Endpoint {
+        let found = all(true).into_iter().find(|endpoint| endpoint.path == path);
+        found.unwrap_or_else(|| panic!("no endpoint '{path}'"))
+    }
+
+    #[test]
+    fn addresses_follow_from_the_entity_list() {
+        let paths = [
+            ("/services", "GET, HEAD, OPTIONS, POST"),
+            (
+                "/services/{services}",
+                "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
+            ),
+            (
+                "/services/{services}/routes/{routes}",
+                "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
+            ),
+            (
+                "/routes/{routes}/service",
+                "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
+            ),
+            ("/routes/{routes}/plugins", "GET, HEAD, OPTIONS, POST"),
+            (
+                "/consumers/{consumers}/key-auth/{keyauth_credentials}",
+                "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
+            ),
+            (
+                "/key-auths/{keyauth_credentials}/consumer",
+                "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
+            ),
+            ("/consumers/{consumers}/acls", "GET, HEAD, OPTIONS, POST"),
+            ("/", "GET, HEAD, OPTIONS"),
+            ("/schemas/plugins/validate", "OPTIONS, POST"),
+        ];
+        for (path, allow) in paths {
+            assert_eq!(find(path).allow(), allow, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_slash_sorts_before_everything_else() {
+        let listed = all(false);
+        let position = |path: &str| listed.iter().position(|endpoint| endpoint.path == path);
+        assert_eq!(position("/"), Some(0));
+        assert!(position("/services/{services}/routes") < position("/status"));
+        assert!(
+            listed
+                .iter()
+                .all(|endpoint| !endpoint.path.starts_with("/apis"))
+        );
+    }
+
+    #[test]
+    fn keys_are_the_segments_that_the_path_leaves_open() {
+        let endpoint = find("/services/{services}/routes/{routes}");
+        assert_eq!(endpoint.keys("/services/a%20b/routes/r/"), ["a%20b", "r"]);
+    }
+}

@@ -1,0 +1,415 @@
+//! What went wrong, as Kong's clients expect to read it (admin-api.md 5).
+
+use super::reply::Reply;
+use crate::store::{Rejection, StoreError, WriteError};
+use http::StatusCode;
+use serde_json::{Value, json};
+use shared::schema::{Document, Violations, notation};
+use std::borrow::Cow;
+use uuid::Uuid;
+
+/// A request that is answered with an error.
+#[derive(Debug)]
+pub enum Failure {
+    /// `{"message": …}`
+    Message(StatusCode, Cow<'static, str>),
+    /// A status and nothing else.
+    Bare(StatusCode),
+    /// Plain text, for the few answers that are not JSON.
+    Text(StatusCode, &'static str),
+    /// Kong's error object, boxed because it is large and rare.
+    Structured(Box<Structured>),
+}
+
+/// Kong's error object.
+#[derive(Debug)]
+pub struct Structured {
+    status: StatusCode,
+    code: u8,
+    name: Cow<'static, str>,
+    message: String,
+    /// The member beside these three: `fields`, or `options` for code 11.
+    detail: Option<(&'static str, Value)>,
+}
+
+impl Failure {
+    pub fn message(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Self {
+        Failure::Message(status, text.into())
+    }
+
+    pub fn bad_request(text: impl Into<Cow<'static, str>>) -> Self {
+        Failure::message(StatusCode::BAD_REQUEST, text)
+    }
+
+    pub fn not_found() -> Self {
+        Failure::message(StatusCode::NOT_FOUND, "Not found")
+    }
+
+    pub fn method_not_allowed() -> Self {
+        Failure::message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
+    }
+
+    /// Says nothing to the client; the cause goes into the log.
+    pub fn unexpected(cause: &dyn std::fmt::Display) -> Self {
+        tracing::error!(error = %cause, "an Admin API request failed");
+        Failure::message(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "An unexpected error occurred",
+        )
+    }
+
+    pub fn schema_violation(violations: &Violations) -> Self {
+        structured(
+            StatusCode::BAD_REQUEST,
+            2,
+            "schema violation",
+            violations.message(),
+            Some(("fields", violations.fields())),
+        )
+    }
+
+    /// A path segment that is neither an id nor a name this entity could have.
+    pub fn invalid_primary_key() -> Self {
+        let fields = json!({ "id": "expected a valid UUID" });
+        let message = format!("invalid primary key: '{}'", notation::inline(&fields));
+        structured(
+            StatusCode::BAD_REQUEST,
+            1,
+            "invalid primary key",
+            message,
+            Some(("fields", fields)),
+        )
+    }
+
+    /// A name in the path that breaks the rules of its field.
+    pub fn invalid_unique(field: &str, message: String) -> Self {
+        let name = format!("invalid unique {field}");
+        structured(StatusCode::BAD_REQUEST, 10, name, message, None)
+    }
+
+    pub fn invalid_size(message: &str) -> Self {
+        structured(
+            StatusCode::BAD_REQUEST,
+            9,
+            "invalid size",
+            message.to_owned(),
+            None,
+        )
+    }
+
+    pub fn invalid_offset(offset: &str, why: &str) -> Self {
+        let message = format!("'{offset}' is not a valid offset: {why}");
+        structured(StatusCode::BAD_REQUEST, 7, "invalid offset", message, None)
+    }
+
+    pub fn invalid_option(option: &str, why: &str) -> Self {
+        structured(
+            StatusCode::BAD_REQUEST,
+            11,
+            "invalid options",
+            format!("invalid option ({option}: {why})"),
+            Some(("options", json!({ option: why }))),
+        )
+    }
+
+    /// A PATCH of something that is not there, by what it was looked up with.
+    pub fn missing(key: &str, value: &str) -> Self {
+        let fields = json!({ key: value });
+        let what = if key == "id" { "primary key " } else { "" };
+        let message = format!(
+            "could not find the entity with {what}'{}'",
+            notation::inline(&fields)
+        );
+        structured(
+            StatusCode::NOT_FOUND,
+            6,
+            "not found",
+            message,
+            Some(("fields", fields)),
+        )
+    }
+
+    /// References by name that nothing answers to.
+    pub fn unresolved(references: Vec<Unresolved>) -> Self {
+        let mut fields = Document::new();
+        for reference in &references {
+            let of_field = fields
+                .entry(reference.field.clone())
+                .or_insert_with(|| json!({}));
+            of_field[&reference.key] = Value::String(reference.text());
+        }
+        structured(
+            StatusCode::BAD_REQUEST,
+            13,
+            "foreign keys unresolved",
+            unresolved_message(&references),
+            Some(("fields", Value::Object(fields))),
+        )
+    }
+
+    fn duplicate_id(id: Uuid) -> Self {
+        let fields = json!({ "id": id });
+        let message = format!(
+            "primary key violation on key '{}'",
+            notation::inline(&fields)
+        );
+        structured(
+            StatusCode::BAD_REQUEST,
+            3,
+            "primary key violation",
+            message,
+            Some(("fields", fields)),
+        )
+    }
+
+    fn foreign_key(message: String, fields: Value) -> Self {
+        structured(
+            StatusCode::BAD_REQUEST,
+            4,
+            "foreign key violation",
+            message,
+            Some(("fields", fields)),
+        )
+    }
+
+    fn taken(fields: Document) -> Self {
+        let fields = Value::Object(fields);
+        let message = format!(
+            "UNIQUE violation detected on '{}'",
+            notation::inline(&fields)
+        );
+        structured(
+            StatusCode::CONFLICT,
+            5,
+            "unique constraint violation",
+            message,
+            Some(("fields", fields)),
+        )
+    }
+
+    pub fn into_reply(self) -> Reply {
+        match self {
+            Failure::Message(status, text) => Reply::json(status, &json!({ "message": text })),
+            Failure::Bare(status) => Reply::empty(status),
+            Failure::Text(status, text) => Reply::text(status, text),
+            Failure::Structured(error) => {
+                let mut body = json!({
+                    "code": error.code, "name": error.name, "message": error.message,
+                });
+                if let Some((member, detail)) = error.detail {
+                    body[member] = detail;
+                }
+                Reply::json(error.status, &body)
+            }
+        }
+    }
+}
+
+/// A reference by name that nothing answers to.
+#[derive(Debug)]
+pub struct Unresolved {
+    pub field: String,
+    pub key: String,
+    pub value: Value,
+    pub kind: &'static str,
+}
+
+impl Unresolved {
+    fn text(&self) -> String {
+        format!(
+            "the foreign key cannot be resolved with '{}' for an existing '{}' entity",
+            notation::inline(&json!({ self.key.as_str(): self.value })),
+            self.kind
+        )
+    }
+}
+
+fn unresolved_message(references: &[Unresolved]) -> String {
+    let mut parts: Vec<String> = references
+        .iter()
+        .map(|reference| {
+            format!(
+                "{}.{}: {}",
+                reference.field,
+                reference.key,
+                reference.text()
+            )
+        })
+        .collect();
+    parts.sort();
+    match parts.as_slice() {
+        [one] => format!("foreign key unresolved ({one})"),
+        many => format!(
+            "{} foreign keys unresolved ({})",
+            many.len(),
+            many.join("; ")
+        ),
+    }
+}
+
+fn structured(
+    status: StatusCode,
+    code: u8,
+    name: impl Into<Cow<'static, str>>,
+    message: String,
+    detail: Option<(&'static str, Value)>,
+) -> Failure {
+    Failure::Structured(Box::new(Structured {
+        status,
+        code,
+        name: name.into(),
+        message,
+        detail,
+    }))
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Failure::unexpected(&error)
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Rejected { reason, .. } => reason.into(),
+            WriteError::Storage(error) => error.into(),
+        }
+    }
+}
+
+impl From<Rejection> for Failure {
+    fn from(reason: Rejection) -> Self {
+        match reason {
+            Rejection::PrimaryKey { id, .. } => Failure::duplicate_id(id),
+            Rejection::Unique { fields, .. } => Failure::taken(fields),
+            Rejection::ForeignMissing {
+                field,
+                to_kind,
+                to_id,
+                ..
+            } => {
+                let key = json!({ "id": to_id });
+                let message = format!(
+                    "the foreign key '{}' does not reference an existing '{to_kind}' entity.",
+                    notation::inline(&key)
+                );
+                Failure::foreign_key(message, json!({ field: key }))
+            }
+            Rejection::Referenced { kind, by, .. } => Failure::foreign_key(
+                format!("an existing '{by}' entity references this '{kind}' entity"),
+                json!({ "@referenced_by": by }),
+            ),
+            Rejection::NotFound { id, .. } => Failure::missing("id", &id.to_string()),
+            // Callers read and merge again on `Changed`; one that got here kept losing.
+            Rejection::Changed { .. } => Failure::message(
+                StatusCode::CONFLICT,
+                "the entity kept changing while it was updated, try again",
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(failure: Failure) -> (u16, Value) {
+        let reply = failure.into_reply();
+        let body = serde_json::from_slice(&reply.body).expect("errors are JSON");
+        (reply.status.as_u16(), body)
+    }
+
+    const ID: Uuid = Uuid::from_u128(1);
+
+    #[test]
+    fn store_rejections_read_as_kong_words_them() {
+        let plugin = json!({
+            "service": { "id": ID }, "name": "acl", "route": null, "consumer": null,
+        });
+        let Value::Object(plugin) = plugin else {
+            unreachable!("written as an object above")
+        };
+        let cases = [
+            (
+                Rejection::PrimaryKey {
+                    kind: "services",
+                    id: ID,
+                },
+                400,
+                json!({"code": 3, "name": "primary key violation",
+                    "message": "primary key violation on key '{id=\"00000000-0000-0000-0000-000000000001\"}'",
+                    "fields": {"id": ID}}),
+            ),
+            (
+                Rejection::Unique {
+                    kind: "plugins",
+                    fields: plugin,
+                },
+                409,
+                json!({"code": 5, "name": "unique constraint violation",
+                    "message": "UNIQUE violation detected on '{consumer=null,name=\"acl\",route=null,service={id=\"00000000-0000-0000-0000-000000000001\"}}'",
+                    "fields": {"consumer": null, "name": "acl", "route": null, "service": {"id": ID}}}),
+            ),
+            (
+                Rejection::ForeignMissing {
+                    kind: "routes",
+                    field: "service".into(),
+                    to_kind: "services".into(),
+                    to_id: ID,
+                },
+                400,
+                json!({"code": 4, "name": "foreign key violation",
+                    "message": "the foreign key '{id=\"00000000-0000-0000-0000-000000000001\"}' does not reference an existing 'services' entity.",
+                    "fields": {"service": {"id": ID}}}),
+            ),
+            (
+                Rejection::Referenced {
+                    kind: "services",
+                    id: ID,
+                    by: "routes".into(),
+                },
+                400,
+                json!({"code": 4, "name": "foreign key violation",
+                    "message": "an existing 'routes' entity references this 'services' entity",
+                    "fields": {"@referenced_by": "routes"}}),
+            ),
+        ];
+        for (rejection, status, expected) in cases {
+            assert_eq!(body(rejection.into()), (status, expected));
+        }
+    }
+
+    #[test]
+    fn a_missing_entity_is_named_by_what_it_was_looked_up_with() {
+        let (status, by_name) = body(Failure::missing("name", "foo"));
+        assert_eq!(status, 404);
+        assert_eq!(
+            by_name["message"],
+            "could not find the entity with '{name=\"foo\"}'"
+        );
+        let (_, by_id) = body(Failure::missing("id", "x"));
+        assert_eq!(
+            by_id["message"],
+            "could not find the entity with primary key '{id=\"x\"}'"
+        );
+    }
+
+    #[test]
+    fn unresolved_references_name_what_was_looked_for() {
+        let (_, found) = body(Failure::unresolved(vec![Unresolved {
+            field: "service".into(),
+            key: "name".into(),
+            value: json!("nope"),
+            kind: "services",
+        }]));
+        assert_eq!(
+            found["message"],
+            "foreign key unresolved (service.name: the foreign key cannot be resolved with '{name=\"nope\"}' for an existing 'services' entity)"
+        );
+        assert_eq!(
+            found["fields"]["service"]["name"],
+            "the foreign key cannot be resolved with '{name=\"nope\"}' for an existing 'services' entity"
+        );
+    }
+}

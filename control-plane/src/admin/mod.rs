@@ -1,0 +1,112 @@
+//! The Admin API: Kong's addresses, bodies and errors over the store.
+//!
+//! [`endpoints`] makes every address from the entity list; [`serve`] is what all requests share (methods, types,
+//! limits, headers); [`crud`] and [`nested`] are the verbs, [`draft`] what a body goes through before a schema sees
+//! it; [`error`] is the only place that words failures. Nothing here names a single entity but [`aliases`],
+//! [`protocols`] and the few fixed addresses. SQLite runs on the store's own threads, never here.
+
+mod aliases;
+mod body;
+pub(crate) mod certificate;
+mod crud;
+mod draft;
+mod endpoints;
+mod error;
+mod expiry;
+mod foreign;
+mod list;
+pub(crate) mod listen;
+mod lookup;
+mod nested;
+mod nodes;
+mod protocols;
+mod query;
+mod reply;
+mod schemas;
+mod serve;
+mod status;
+mod tags;
+mod wait;
+
+use crate::config::Config;
+use crate::store::Store;
+use crate::sync::Hub;
+use axum::Router;
+use axum::routing::any;
+use endpoints::Endpoint;
+use error::Failure;
+use reply::Reply;
+use shared::plugins::Catalog;
+use shared::schema::FormOptions;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use uuid::Uuid;
+
+type Answer = Result<Reply, Failure>;
+
+/// Who the change log says wrote.
+const ACTOR: &str = "admin";
+
+/// What every request reads.
+pub struct Admin {
+    store: Store,
+    hub: Hub,
+    config: Config,
+    catalog: &'static Catalog,
+    /// This process, in `GET /`.
+    node_id: Uuid,
+    hostname: String,
+    endpoints: Vec<Arc<Endpoint>>,
+    traffic: Traffic,
+    enabled: status::EnabledPlugins,
+}
+
+/// What `GET /status` counts.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    pub accepted: AtomicU64,
+    pub active: AtomicU64,
+    pub requests: AtomicU64,
+}
+
+impl Admin {
+    pub fn new(store: Store, hub: Hub, config: Config) -> Arc<Admin> {
+        let endpoints = endpoints::all(config.admin_legacy_aliases);
+        let hostname = hostname::get().unwrap_or_default();
+        Arc::new(Admin {
+            store,
+            hub,
+            catalog: Catalog::builtin(),
+            node_id: Uuid::new_v4(),
+            hostname: hostname.to_string_lossy().into_owned(),
+            endpoints: endpoints.into_iter().map(Arc::new).collect(),
+            traffic: Traffic::default(),
+            enabled: status::EnabledPlugins::default(),
+            config,
+        })
+    }
+
+    /// The service behind the listeners; also callable in process.
+    pub fn router(self: &Arc<Self>) -> Router {
+        let mut router = Router::new();
+        for endpoint in &self.endpoints {
+            let handler = {
+                let admin = Arc::clone(self);
+                let endpoint = Arc::clone(endpoint);
+                any(move |request| serve::endpoint(admin, endpoint, request))
+            };
+            if endpoint.path != "/" {
+                router = router.route(&format!("{}/", endpoint.path), handler.clone());
+            }
+            router = router.route(&endpoint.path, handler);
+        }
+        let admin = Arc::clone(self);
+        router.fallback(move |request| serve::unknown(admin, request))
+    }
+
+    fn form_options(&self) -> FormOptions {
+        FormOptions {
+            comma_lists: self.config.admin_form_csv_lists,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What entities and plugins may be told, and whether a document would be taken (admin-api.md 10).
+
+use super::Answer;
+use super::error::Failure;
+use super::reply::Reply;
+use super::serve::Call;
+use http::StatusCode;
+use serde_json::{Value, json};
+use shared::entities::{self, Entity};
+use shared::schema::Document;
+
+const PLUGINS: &str = "plugins";
+
+/// `GET /schemas/{entity}`
+pub fn entity(call: &Call<'_>) -> Answer {
+    let entity = named(call.key(0))?;
+    Ok(Reply::ok(&entity.render()))
+}
+
+/// `GET /schemas/plugins/{name}`
+pub fn plugin(call: &Call<'_>) -> Answer {
+    let name = call.key(0);
+    match call.admin.catalog.plugin(name) {
+        Some(plugin) => Ok(Reply::ok(&plugin.render())),
+        None => Err(no_plugin(name)),
+    }
+}
+
+/// `GET /plugins/schema/{name}`: the config alone.
+pub fn plugin_config(call: &Call<'_>) -> Answer {
+    let name = call.key(0);
+    let plugin = call.admin.catalog.plugin(name);
+    let mut whole = plugin.ok_or_else(|| no_plugin(name))?.render();
+    let fields = whole["fields"].as_array_mut().into_iter().flatten();
+    let config = fields.filter_map(|field| field.get_mut("config")).next();
+    Ok(Reply::ok(&config.map(Value::take)))
+}
+
+/// `GET /plugins/enabled`
+pub fn enabled_plugins(call: &Call<'_>) -> Reply {
+    let names: Vec<&str> = call
+        .admin
+        .catalog
+        .iter()
+        .map(|plugin| plugin.name)
+        .collect();
+    Reply::ok(&json!({ "enabled_plugins": names }))
+}
+
+/// `POST /schemas/{entity}/validate`
+pub async fn validate_entity(call: Call<'_>) -> Answer {
+    let entity = named(call.key(0))?;
+    validate(call, entity).await
+}
+
+/// `POST /schemas/plugins/validate`
+pub async fn validate_plugin(call: Call<'_>) -> Answer {
+    validate(call, named(PLUGINS)?).await
+}
+
+/// Defaults and rules, but nothing that the store knows.
+async fn validate(call: Call<'_>, entity: &'static Entity) -> Answer {
+    let admin = call.admin;
+    let mut input = Document::new();
+    for (name, text) in call.query.into_pairs() {
+        input.insert(name, Value::String(text));
+    }
+    plain_words(&mut input);
+    let mut body = call.arguments.document;
+    if call.arguments.form {
+        plain_words(&mut body);
+    }
+    input.extend(body);
+    let aliases = admin.take_aliases(entity, &mut input)?;
+    admin.apply_aliases(entity, &mut input, aliases).await?;
+    admin.checked(|context| entity.complete(input, context))?;
+    let message = json!({ "message": "schema validation successful" });
+    Ok(Reply::json(StatusCode::OK, &message))
+}
+
+/// Forms are not inferred here: only `true`, `false` and the empty text mean something else than themselves.
+fn plain_words(document: &mut Document) {
+    document.values_mut().for_each(plain_word);
+}
+
+fn plain_word(value: &mut Value) {
+    match value {
+        Value::String(text) => match text.as_str() {
+            "true" => *value = Value::Bool(true),
+            "false" => *value = Value::Bool(false),
+            "" => *value = Value::Null,
+            _ => {}
+        },
+        Value::Array(items) => items.iter_mut().for_each(plain_word),
+        Value::Object(members) => plain_words(members),
+        _ => {}
+    }
+}
+
+fn named(kind: &str) -> Result<&'static Entity, Failure> {
+    entities::find(kind).ok_or_else(|| {
+        let text = format!("No entity named '{kind}'");
+        Failure::message(StatusCode::NOT_FOUND, text)
+    })
+}
+
+fn no_plugin(name: &str) -> Failure {
+    let text = format!("No plugin named '{name}'");
+    Failure::message(StatusCode::NOT_FOUND, text)
+}

@@ -1,0 +1,231 @@
+//! What all requests share: methods, body types and limits, CORS, and the headers of every answer.
+
+use super::body::{self, Arguments, Encoding};
+use super::endpoints::{Action, Endpoint, Fixed};
+use super::error::Failure;
+use super::query::Query;
+use super::reply::Reply;
+use super::wait::Wait;
+use super::{Admin, Answer, crud, list, nested, nodes, schemas, status, tags};
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
+use http_body_util::{BodyExt, Limited};
+use percent_encoding::percent_decode_str;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+const SERVER: HeaderValue =
+    HeaderValue::from_static(concat!("headgate/", env!("CARGO_PKG_VERSION")));
+const LATENCY: HeaderName = HeaderName::from_static("x-kong-admin-latency");
+const ANY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
+
+/// A request for an address that exists, ready to be acted on.
+pub struct Call<'a> {
+    pub admin: &'a Admin,
+    /// HEAD arrives as GET.
+    pub method: Method,
+    /// As it was sent.
+    pub path: &'a str,
+    /// The decoded segments that the address leaves open.
+    pub keys: Vec<String>,
+    pub query: Query,
+    pub arguments: Arguments,
+    /// Whether a write is answered only after nodes run it.
+    pub wait: Option<Wait>,
+}
+
+impl Call<'_> {
+    pub fn key(&self, position: usize) -> &str {
+        &self.keys[position]
+    }
+}
+
+/// A request for a known address.
+pub async fn endpoint(admin: Arc<Admin>, endpoint: Arc<Endpoint>, request: Request) -> Response {
+    let begun = Instant::now();
+    admin.traffic.requests.fetch_add(1, Ordering::Relaxed);
+    let (head, body) = request.into_parts();
+    if head.method == Method::TRACE {
+        return trace();
+    }
+    let reply = match head.method {
+        Method::OPTIONS => options(&endpoint, &head.headers),
+        _ => answer(&admin, &endpoint, &head, body)
+            .await
+            .unwrap_or_else(Failure::into_reply),
+    };
+    tracing::debug!(method = %head.method, path = head.uri.path(), status = reply.status.as_u16(), "admin request");
+    dress(&admin, &head, reply, begun)
+}
+
+/// A request for anything else.
+pub async fn unknown(admin: Arc<Admin>, request: Request) -> Response {
+    let begun = Instant::now();
+    admin.traffic.requests.fetch_add(1, Ordering::Relaxed);
+    let (head, _) = request.into_parts();
+    if head.method == Method::TRACE {
+        return trace();
+    }
+    dress(&admin, &head, Failure::not_found().into_reply(), begun)
+}
+
+async fn answer(admin: &Admin, endpoint: &Endpoint, head: &Parts, body: Body) -> Answer {
+    let query = Query::parse(head.uri.query())?;
+    let encoding = match head.method {
+        // The body of any other method is ignored, even a malformed one.
+        Method::POST | Method::PUT | Method::PATCH => {
+            body::encoding(&head.headers, body.is_end_stream())?
+        }
+        _ => Encoding::None,
+    };
+    let method = match head.method {
+        Method::HEAD => Method::GET,
+        ref other => other.clone(),
+    };
+    if !endpoint.takes(&method) {
+        return Err(Failure::method_not_allowed());
+    }
+    let arguments = match encoding {
+        Encoding::None => Arguments::default(),
+        _ => {
+            let bytes = read(admin, body).await?;
+            body::decode(encoding, &head.headers, bytes).await?
+        }
+    };
+    let path = head.uri.path();
+    let call = Call {
+        admin,
+        method,
+        path,
+        keys: keys(endpoint, path)?,
+        wait: Wait::parse(&query)?,
+        query,
+        arguments,
+    };
+    act(endpoint.action, call).await
+}
+
+async fn act(action: Action, call: Call<'_>) -> Answer {
+    match action {
+        Action::Collection(entity) if call.method == Method::GET => {
+            list::collection(&call, entity).await
+        }
+        Action::Collection(entity) => crud::create(call, entity, None).await,
+        Action::Item(entity) => crud::item(call, entity).await,
+        Action::Children(link) => nested::children(call, link).await,
+        Action::Child(link) => nested::child(call, link).await,
+        Action::Parent(link) => nested::parent(call, link).await,
+        Action::Fixed(fixed) => act_fixed(fixed, call).await,
+    }
+}
+
+async fn act_fixed(fixed: Fixed, call: Call<'_>) -> Answer {
+    match fixed {
+        Fixed::Root => status::root(&call).await,
+        Fixed::Status => status::status(&call).await,
+        Fixed::Endpoints => Ok(status::endpoints(&call)),
+        Fixed::Robots => Ok(Reply::text(StatusCode::OK, "User-agent: *\nDisallow: /")),
+        Fixed::EnabledPlugins => Ok(schemas::enabled_plugins(&call)),
+        Fixed::EntitySchema => schemas::entity(&call),
+        Fixed::PluginSchema => schemas::plugin(&call),
+        Fixed::PluginConfigSchema => schemas::plugin_config(&call),
+        Fixed::ValidateEntity => schemas::validate_entity(call).await,
+        Fixed::ValidatePlugin => schemas::validate_plugin(call).await,
+        Fixed::Tags => tags::all(&call).await,
+        Fixed::Tag => tags::one(&call).await,
+        Fixed::FilterChains => Err(Failure::bad_request(
+            "this endpoint is only available when wasm is enabled",
+        )),
+        Fixed::ClusterNodes => nodes::kong_list(&call).await,
+        Fixed::ClusterStatus => nodes::kong_status(&call).await,
+        Fixed::Nodes => nodes::list(&call).await,
+        Fixed::Tokens => nodes::create_token(call).await,
+    }
+}
+
+/// The open segments of the path, percent-decoded once.
+fn keys(endpoint: &Endpoint, path: &str) -> Result<Vec<String>, Failure> {
+    let decode = |segment: &str| {
+        let text = percent_decode_str(segment).decode_utf8();
+        let name = match endpoint.action {
+            Action::Fixed(Fixed::Tag) => "tag",
+            _ => "name",
+        };
+        text.map(String::from)
+            .map_err(|_| Failure::invalid_unique(name, format!("'{segment}' is not valid utf-8")))
+    };
+    endpoint.keys(path).into_iter().map(decode).collect()
+}
+
+/// The whole body, if it is not too long.
+async fn read(admin: &Admin, body: Body) -> Result<Bytes, Failure> {
+    let limit = usize::try_from(admin.config.admin_max_body_size.0).unwrap_or(usize::MAX);
+    let too_long = || {
+        Failure::message(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body is longer than {limit} bytes (setting 'admin_max_body_size')"),
+        )
+    };
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_long());
+    }
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_long()),
+        Err(_) => Err(Failure::bad_request("the body ended early")),
+    }
+}
+
+fn options(endpoint: &Endpoint, headers: &HeaderMap) -> Reply {
+    let allow = HeaderValue::from_str(&endpoint.allow()).expect("method names are visible ASCII");
+    let requested = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+    let allowed = requested
+        .cloned()
+        .unwrap_or(HeaderValue::from_static("Content-Type"));
+    Reply::empty(StatusCode::NO_CONTENT)
+        .with(header::ALLOW, allow.clone())
+        .with(header::ACCESS_CONTROL_ALLOW_METHODS, allow)
+        .with(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed)
+}
+
+/// Kong's web server refuses this method before Kong sees it.
+fn trace() -> Response {
+    const PAGE: &str = "<html>\r\n<head><title>405 Not Allowed</title></head>\r\n<body>\r\n\
+        <center><h1>405 Not Allowed</h1></center>\r\n</body>\r\n</html>\r\n";
+    let mut response = Response::new(Body::from(PAGE));
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=UTF-8"),
+    );
+    response
+}
+
+/// Adds the headers that every answer has.
+fn dress(admin: &Admin, head: &Parts, reply: Reply, begun: Instant) -> Response {
+    let mut response = Response::new(Body::from(reply.body));
+    *response.status_mut() = reply.status;
+    let headers = response.headers_mut();
+    headers.extend(reply.headers);
+    let origin = head.headers.get(header::ORIGIN).cloned();
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        origin.unwrap_or(ANY_ORIGIN),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+        HeaderValue::from_static("true"),
+    );
+    if admin.config.headers.server {
+        headers.insert(header::SERVER, SERVER);
+    }
+    if admin.config.headers.admin_latency {
+        let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        headers.insert(LATENCY, HeaderValue::from(millis));
+    }
+    response
+}

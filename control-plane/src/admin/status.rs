@@ -1,0 +1,186 @@
+//! What this control plane says about itself (admin-api.md 11).
+
+use super::Answer;
+use super::error::Failure;
+use super::reply::Reply;
+use super::serve::Call;
+use crate::store::{Filter, Page};
+use serde_json::{Map, Value, json};
+use shared::settings::Listeners;
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+use uuid::Uuid;
+
+/// The release of Kong whose Admin API this one speaks; clients switch features by it.
+pub const KONG_VERSION: &str = "3.10.0";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+const PAGE: usize = 1000;
+
+/// The names of configured plugins, and the revision they were read at.
+pub type EnabledPlugins = Mutex<Option<(u64, Vec<String>)>>;
+
+/// `GET /`
+pub async fn root(call: &Call<'_>) -> Answer {
+    let admin = call.admin;
+    let plugins = json!({
+        "available_on_server": available(call),
+        "enabled_in_cluster": enabled(call).await?,
+    });
+    Ok(Reply::ok(&json!({
+        "version": KONG_VERSION,
+        "tagline": "Welcome to Headgate",
+        "edition": "community",
+        "headgate": { "version": VERSION },
+        "hostname": admin.hostname,
+        "node_id": admin.node_id,
+        "lua_version": "none",
+        "timers": { "running": 0, "pending": 0 },
+        "pids": { "master": std::process::id(), "workers": [std::process::id()] },
+        "plugins": plugins,
+        "configuration": configuration(call),
+    })))
+}
+
+fn available(call: &Call<'_>) -> Map<String, Value> {
+    let plugins = call.admin.catalog.iter();
+    plugins
+        .map(|plugin| {
+            let about = json!({ "version": plugin.version, "priority": plugin.priority });
+            (plugin.name.to_string(), about)
+        })
+        .collect()
+}
+
+/// Every name that a plugin document has, read again only after a change.
+async fn enabled(call: &Call<'_>) -> Result<Vec<String>, Failure> {
+    let admin = call.admin;
+    let head = admin.store.head();
+    let known = admin
+        .enabled
+        .lock()
+        .expect("nothing panics while holding it")
+        .clone();
+    if let Some((revision, names)) = known
+        && revision == head
+    {
+        return Ok(names);
+    }
+    let mut names = BTreeSet::new();
+    let mut after = None;
+    loop {
+        let page = Page {
+            after,
+            size: PAGE,
+            filter: Filter::None,
+        };
+        let plugins = admin.store.list("plugins", page).await?;
+        for plugin in plugins.documents {
+            if let Some(name) = plugin.document.get("name").and_then(Value::as_str) {
+                names.insert(name.to_owned());
+            }
+        }
+        after = plugins.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let names: Vec<String> = names.into_iter().collect();
+    *admin
+        .enabled
+        .lock()
+        .expect("nothing panics while holding it") = Some((head, names.clone()));
+    Ok(names)
+}
+
+fn configuration(call: &Call<'_>) -> Value {
+    let config = &call.admin.config;
+    json!({
+        "database": "sqlite",
+        "role": "control_plane",
+        "router_flavor": "traditional_compatible",
+        "admin_listeners": listeners(&config.admin_listen),
+        "proxy_listeners": [],
+        "stream_listeners": [],
+        "plugins": ["bundled"],
+    })
+}
+
+fn listeners(listeners: &Listeners) -> Vec<Value> {
+    let shown = listeners.0.iter().map(|listen| {
+        let (ip, port) = (listen.address.ip(), listen.address.port());
+        json!({
+            "listener": listen.address.to_string(), "ip": ip, "port": port,
+            "ssl": listen.tls, "http2": listen.http2,
+            "proxy_protocol": false, "bind": false, "deferred": false, "reuseport": false,
+        })
+    });
+    shown.collect()
+}
+
+/// `GET /status`
+pub async fn status(call: &Call<'_>) -> Answer {
+    let traffic = &call.admin.traffic;
+    let accepted = traffic.accepted.load(Ordering::Relaxed);
+    let active = traffic.active.load(Ordering::Relaxed);
+    let memory = memory(call)?;
+    let reachable = call.admin.store.get("services", Uuid::nil()).await.is_ok();
+    Ok(Reply::ok(&json!({
+        "database": { "reachable": reachable },
+        "server": {
+            "connections_accepted": accepted,
+            "connections_handled": accepted,
+            "connections_active": active,
+            "connections_reading": 0,
+            "connections_writing": 1,
+            "connections_waiting": active.saturating_sub(1),
+            "total_requests": traffic.requests.load(Ordering::Relaxed),
+        },
+        "memory": memory,
+    })))
+}
+
+/// Kong shows the memory of its Lua machines; there are none here, so the process stands for them.
+fn memory(call: &Call<'_>) -> Result<Value, Failure> {
+    let unit = call.query.first("unit").unwrap_or("m");
+    let (divisor, name) = match unit {
+        "b" | "B" => (1.0, "B"),
+        "k" | "K" => (1024.0, "KiB"),
+        "m" | "M" => (1024.0 * 1024.0, "MiB"),
+        "g" | "G" => (1024.0 * 1024.0 * 1024.0, "GiB"),
+        _ => {
+            let text = format!("invalid unit '{unit}' (expected 'k/K', 'm/M', 'g/G' or 'b/B')");
+            return Err(Failure::bad_request(text));
+        }
+    };
+    let scale = call.query.first("scale").and_then(|text| text.parse().ok());
+    let scale: usize = scale.filter(|scale| *scale <= 9).unwrap_or(2);
+    let size = resident_bytes() as f64 / divisor;
+    let worker = json!({
+        "pid": std::process::id(),
+        "http_allocated_gc": format!("{size:.scale$} {name}"),
+    });
+    Ok(json!({ "workers_lua_vms": [worker], "lua_shared_dicts": {} }))
+}
+
+/// Resident memory of this process; 0 where the system does not tell.
+fn resident_bytes() -> u64 {
+    const PAGE_BYTES: u64 = 4096;
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = text.split_ascii_whitespace().nth(1);
+    pages
+        .and_then(|pages| pages.parse::<u64>().ok())
+        .unwrap_or(0)
+        * PAGE_BYTES
+}
+
+/// `GET /endpoints`
+pub fn endpoints(call: &Call<'_>) -> Reply {
+    let listed = call
+        .admin
+        .endpoints
+        .iter()
+        .filter(|endpoint| !endpoint.alias);
+    let paths: Vec<&str> = listed.map(|endpoint| endpoint.path.as_str()).collect();
+    Reply::ok(&json!({ "data": paths }))
+}
