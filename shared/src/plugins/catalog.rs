@@ -11,7 +11,8 @@ use super::{
     AclConfig, CorrelationId, KeyAuthConfig, PluginConfig, RequestTermination, RequestTransformer,
     ResponseTransformer, ResponseTransformerAdvanced, Scopes,
 };
-use crate::schema::{Schema, Variant};
+use crate::entities::{self, Declared};
+use crate::schema::{Field, ReadError, Schema, Variant};
 
 /// Every plugin that a configuration may name.
 #[derive(Debug, Default)]
@@ -34,7 +35,7 @@ pub struct PluginSchema {
     pub config: Schema,
     /// How documents of the plugins entity that name it differ from the others.
     pub variant: Variant,
-    read: fn(&[u8]) -> Result<Config, ConfigError>,
+    read: fn(&Schema, &[u8]) -> Result<Config, ReadError>,
 }
 
 /// The typed configuration of a plugin.
@@ -104,16 +105,72 @@ impl Catalog {
 
 impl PluginSchema {
     fn of<T: PluginConfig>() -> Self {
-        todo!()
+        let mut config = T::schema();
+        // Kong states the rules of a plugin for the whole document: `config.allow`, not `allow`.
+        let checks = std::mem::take(&mut config.checks)
+            .into_iter()
+            .map(|check| check.prefixed("config"))
+            .collect();
+        PluginSchema {
+            name: T::NAME,
+            priority: T::PRIORITY,
+            version: env!("CARGO_PKG_VERSION"),
+            scopes: T::SCOPES,
+            variant: Variant {
+                fields: variant_fields::<T>(&config),
+                checks,
+            },
+            config,
+            read: read::<T>,
+        }
     }
 
     /// Reads a stored configuration (the bytes of `config`); what it lacks takes its default.
     pub fn parse(&self, config: &[u8]) -> Result<Config, ConfigError> {
-        (self.read)(config)
+        (self.read)(&self.config, config).map_err(|error| ConfigError {
+            field: error.field,
+            message: error.message,
+        })
     }
 
-    /// What `GET /schemas/plugins/{name}` answers.
+    /// What `GET /schemas/plugins/{name}` answers: the fields that are its own, and its checks.
     pub fn render(&self) -> Value {
-        todo!()
+        let own = Schema::new(self.name, self.variant.fields.clone());
+        let checks = Variant {
+            fields: Vec::new(),
+            checks: self.variant.checks.clone(),
+        };
+        own.render(Some(&checks))
     }
+}
+
+fn read<T: PluginConfig>(schema: &Schema, config: &[u8]) -> Result<Config, ReadError> {
+    schema.read::<T>(config).map(Config::new)
+}
+
+/// The fields of the plugins entity that this plugin narrows.
+fn variant_fields<T: PluginConfig>(config: &Schema) -> Vec<Field> {
+    let entity = entities::Plugin::entity();
+    let inherited = |name: &str| entity.schema.field(name).cloned();
+    let refused = [
+        ("consumer", T::SCOPES.consumer),
+        ("service", T::SCOPES.service),
+        ("route", T::SCOPES.route),
+    ];
+    let refused = refused
+        .into_iter()
+        .filter(|(_, allowed)| !allowed)
+        .filter_map(|(name, _)| inherited(name));
+    let mut fields: Vec<Field> = refused.map(|field| field.eq_value(Value::Null)).collect();
+    fields.extend(inherited("protocols").map(|field| match T::PROTOCOLS {
+        Some(words) => field.elements(|element| element.one_of(words.iter().copied())),
+        None => field,
+    }));
+    let description = config.description.clone();
+    fields.push(
+        Field::record(config.clone())
+            .named("config")
+            .describe(description),
+    );
+    fields
 }

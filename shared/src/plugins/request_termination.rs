@@ -34,6 +34,7 @@ pub struct RequestTermination {
 
 fn one_way_to_answer() -> Check {
     Check::Custom {
+        within: None,
         fields: vec![
             "message".into(),
             "content_type".into(),

@@ -29,13 +29,13 @@ pub struct RequestTransformer {
 #[derive(Clone, Debug, Deserialize, Record)]
 pub struct Remove {
     /// Members of the body.
-    #[schema(default = [], pairs)]
+    #[schema(default = [])]
     pub body: Vec<Entry>,
     /// Headers.
     #[schema(default = [])]
     pub headers: Vec<HeaderEntry>,
     /// Query parameters.
-    #[schema(default = [], pairs)]
+    #[schema(default = [])]
     pub querystring: Vec<Entry>,
 }
 

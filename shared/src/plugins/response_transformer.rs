@@ -29,7 +29,7 @@ pub struct ResponseTransformer {
 #[derive(Clone, Debug, Deserialize, Record)]
 pub struct Remove {
     /// Members of a JSON body.
-    #[schema(default = [], pairs)]
+    #[schema(default = [])]
     pub json: Vec<Entry>,
     /// Headers.
     #[schema(default = [])]

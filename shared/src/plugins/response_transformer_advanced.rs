@@ -41,7 +41,7 @@ pub struct Remove {
     #[schema(default = [])]
     pub headers: Vec<HeaderRemoval>,
     /// Members of a JSON body.
-    #[schema(default = [], pairs)]
+    #[schema(default = [])]
     pub json: Vec<Entry>,
     /// Only for these statuses.
     #[schema(default = [])]

@@ -25,6 +25,7 @@ pub use check::{Check, Condition};
 pub use described::Described;
 pub use field::{Field, Kind, OnDelete, Schema, Selector, Shorthand, Variant};
 pub use form::FormOptions;
+pub(crate) use numbers::parse as parse_number;
 pub use pattern::Pattern;
 pub use read::ReadError;
 pub use rules::Rules;

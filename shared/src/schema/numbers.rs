@@ -1,1 +1,53 @@
-//! numbers
+//! Numbers keep their text until something must calculate. Here something must.
+
+use serde_json::{Number, Value};
+
+/// The whole number that this is, however it is written: `80`, `80.0`, `8e1`.
+pub(super) fn whole(number: &Number) -> Option<i64> {
+    if let Some(value) = number.as_i64() {
+        return Some(value);
+    }
+    // Beyond 2^53 a fraction cannot be told from a whole number.
+    let value = number.as_f64()?;
+    (value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0).then_some(value as i64)
+}
+
+/// How it compares with a bound.
+pub(super) fn compare(number: &Number, bound: i64) -> Option<std::cmp::Ordering> {
+    match number.as_i64() {
+        Some(value) => Some(value.cmp(&bound)),
+        None => number.as_f64()?.partial_cmp(&(bound as f64)),
+    }
+}
+
+/// Reads a form's text as Lua's `tonumber` does: decimal, hexadecimal, exponents, blanks around.
+pub(crate) fn parse(text: &str) -> Option<Value> {
+    let text = text.trim_ascii();
+    if text.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
+        if let Ok(number) = serde_json::from_str::<Number>(text) {
+            return Some(Value::Number(number));
+        }
+    }
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if let Some(hex) = digits
+        .strip_prefix("0x")
+        .or_else(|| digits.strip_prefix("0X"))
+    {
+        let value = i64::from_str_radix(hex, 16)
+            .ok()
+            .filter(|_| hex.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        return Some(Value::from(if negative { -value } else { value }));
+    }
+    // Rust also reads `inf` and `nan`.
+    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return None;
+    }
+    let value: f64 = text.parse().ok()?;
+    if value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0 {
+        return Some(Value::from(value as i64));
+    }
+    Number::from_f64(value).map(Value::Number)
+}

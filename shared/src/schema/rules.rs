@@ -1,10 +1,12 @@
 //! What may be wrong with a single value.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::Pattern;
+use super::{Pattern, numbers};
+use crate::types::canonical;
 
 /// The rules of one field, in the order in which they are tried; the first that fails speaks.
 #[derive(Clone, Debug, Default)]
@@ -55,4 +57,220 @@ pub struct Rules {
     pub exclusive: Vec<&'static [&'static str]>,
     /// One text for every rule that fails.
     pub err: Option<Cow<'static, str>>,
+}
+
+/// Said of null where a value is needed.
+pub(super) const REQUIRED: &str = "required field missing";
+
+impl Rules {
+    /// Says what is wrong with a value of the right type.
+    pub fn check(&self, value: &Value) -> Result<(), String> {
+        let result = if value.is_null() {
+            self.check_null()
+        } else {
+            self.check_present(value)
+        };
+        result.map_err(|text| self.err.as_ref().map_or(text, ToString::to_string))
+    }
+
+    fn check_null(&self) -> Result<(), String> {
+        if self.required {
+            return Err(REQUIRED.to_owned());
+        }
+        match (&self.eq, &self.ne) {
+            (Some(eq), _) if !eq.is_null() => Err(format!("value must be {}", shown(eq))),
+            (_, Some(Value::Null)) => Err("value must not be null".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_present(&self, value: &Value) -> Result<(), String> {
+        self.check_equality(value)?;
+        self.check_number(value)?;
+        self.check_format(value)?;
+        self.check_length(value)?;
+        self.check_text(value)?;
+        self.check_elements(value)?;
+        if let Some(custom) = self.custom {
+            custom(value)?;
+        }
+        self.check_exclusive(value)
+    }
+
+    fn check_equality(&self, value: &Value) -> Result<(), String> {
+        if let Some(eq) = self.eq.as_ref().filter(|eq| *eq != value) {
+            return Err(format!("value must be {}", shown(eq)));
+        }
+        if self.ne.as_ref() == Some(value) {
+            return Err(format!("value must not be {}", shown(value)));
+        }
+        if let Some(values) = self
+            .not_one_of
+            .as_ref()
+            .filter(|values| values.contains(value))
+        {
+            return Err(format!("must not be one of: {}", listed(values)));
+        }
+        match &self.one_of {
+            Some(values) if !values.contains(value) => {
+                Err(format!("expected one of: {}", listed(values)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_number(&self, value: &Value) -> Result<(), String> {
+        let Value::Number(number) = value else {
+            return Ok(());
+        };
+        let order = |bound| numbers::compare(number, bound);
+        if let Some(limit) = self
+            .gt
+            .filter(|limit| order(*limit) != Some(Ordering::Greater))
+        {
+            return Err(format!("value must be greater than {limit}"));
+        }
+        if self.timestamp && order(0) != Some(Ordering::Greater) {
+            return Err("expected a valid timestamp".to_owned());
+        }
+        match self.between {
+            Some((low, high))
+                if !matches!(order(low), Some(Ordering::Greater | Ordering::Equal))
+                    || !matches!(order(high), Some(Ordering::Less | Ordering::Equal)) =>
+            {
+                Err(format!("value should be between {low} and {high}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_format(&self, value: &Value) -> Result<(), String> {
+        let Value::String(text) = value else {
+            return Ok(());
+        };
+        if self.uuid && canonical(text).is_none() {
+            return Err("expected a valid UUID".to_owned());
+        }
+        if self.is_regex && regex::Regex::new(text).is_err() {
+            return Err(format!("not a valid regex: {text}"));
+        }
+        Ok(())
+    }
+
+    fn check_length(&self, value: &Value) -> Result<(), String> {
+        let length = match value {
+            Value::String(text) => text.len(),
+            Value::Array(items) => items.len(),
+            Value::Object(members) => members.len(),
+            _ => return Ok(()),
+        };
+        if let Some(exact) = self.len_eq.filter(|exact| *exact != length) {
+            return Err(format!("length must be {exact}"));
+        }
+        if let Some(least) = self.len_min.filter(|least| length < *least) {
+            return Err(format!("length must be at least {least}"));
+        }
+        match self.len_max {
+            Some(most) if length > most => Err(format!("length must be at most {most}")),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_text(&self, value: &Value) -> Result<(), String> {
+        let Value::String(text) = value else {
+            return Ok(());
+        };
+        if let Some(start) = self
+            .starts_with
+            .as_ref()
+            .filter(|start| !text.starts_with(start.as_ref()))
+        {
+            return Err(format!("should start with: {start}"));
+        }
+        if let Some((_, err)) = self
+            .match_none
+            .iter()
+            .find(|(pattern, _)| pattern.is_match(text))
+        {
+            return Err(err.to_string());
+        }
+        if self
+            .matches
+            .as_ref()
+            .is_some_and(|pattern| !pattern.is_match(text))
+        {
+            return Err(format!("invalid value: {text}"));
+        }
+        if let Some((_, err)) = self
+            .match_all
+            .iter()
+            .find(|(pattern, _)| !pattern.is_match(text))
+        {
+            return Err(err.to_string());
+        }
+        match &self.match_any {
+            Some((patterns, err)) if !patterns.iter().any(|pattern| pattern.is_match(text)) => {
+                Err(err.to_string())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_elements(&self, value: &Value) -> Result<(), String> {
+        let Value::Array(items) = value else {
+            return Ok(());
+        };
+        if let Some(rules) = &self.elements {
+            items.iter().try_for_each(|item| rules.check(item))?;
+        }
+        match &self.contains {
+            Some(wanted) if !items.contains(wanted) => {
+                Err(format!("expected to contain: {}", shown(wanted)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_exclusive(&self, value: &Value) -> Result<(), String> {
+        let Value::Array(items) = value else {
+            return Ok(());
+        };
+        let mut touched: Vec<&[&str]> = Vec::new();
+        for word in items.iter().filter_map(Value::as_str) {
+            match self.exclusive.iter().find(|set| set.contains(&word)) {
+                Some(set) if !touched.contains(set) => touched.push(set),
+                _ => {}
+            }
+        }
+        if touched.len() < 2 {
+            return Ok(());
+        }
+        let sets = touched
+            .iter()
+            .map(|set| format!("({})", quoted_list(set)))
+            .collect::<Vec<_>>();
+        Err(format!(
+            "these sets are mutually exclusive: {}",
+            sets.join(", ")
+        ))
+    }
+}
+
+/// `'a', 'b'`.
+pub(super) fn quoted_list<T: AsRef<str>>(names: &[T]) -> String {
+    names
+        .iter()
+        .map(|name| format!("'{}'", name.as_ref()))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn shown(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn listed(values: &[Value]) -> String {
+    values.iter().map(shown).collect::<Vec<_>>().join(", ")
 }

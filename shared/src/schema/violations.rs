@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+use super::notation;
 
 /// Every error found in one document.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,10 +37,26 @@ impl Violations {
         self.entity.is_empty() && self.fields.is_empty()
     }
 
-    /// Puts a text at a path of member names.
+    /// Puts a text at a path of member names. An error that was there stays.
     pub fn insert(&mut self, path: &[&str], text: impl Into<String>) {
-        let _ = (path, text.into());
-        todo!()
+        match path {
+            [] => self.entity_check(text),
+            [field] => self.attach(field, Node::Text(text.into())),
+            [field, rest @ ..] => {
+                let inner = self
+                    .fields
+                    .entry((*field).to_owned())
+                    .or_insert_with(Node::empty);
+                if let Node::Record(inner) = inner {
+                    inner.insert(rest, text);
+                }
+            }
+        }
+    }
+
+    /// Puts what is wrong with a field. An error that was there stays.
+    pub fn attach(&mut self, field: &str, node: Node) {
+        self.fields.entry(field.to_owned()).or_insert(node);
     }
 
     /// Adds an error of the document as a whole.
@@ -46,13 +64,123 @@ impl Violations {
         self.entity.push(text.into());
     }
 
-    /// The `fields` member of an error body.
-    pub fn fields(&self) -> Value {
-        todo!()
+    /// Adds every error of another tree.
+    pub fn extend(&mut self, other: Violations) {
+        self.entity.extend(other.entity);
+        for (field, node) in other.fields {
+            match (self.fields.get_mut(&field), node) {
+                (Some(Node::Record(inner)), Node::Record(more)) => inner.extend(more),
+                (Some(_), _) => {}
+                (None, node) => drop(self.fields.insert(field, node)),
+            }
+        }
     }
 
-    /// The `message` member of an error body.
+    /// Takes over what was found in a record: errors of the record as a whole become errors of this document.
+    pub(super) fn lift(&mut self, record: &str, found: Violations) {
+        self.entity.extend(found.entity);
+        if !found.fields.is_empty() {
+            let fields = Violations {
+                entity: Vec::new(),
+                fields: found.fields,
+            };
+            self.extend(Violations {
+                entity: Vec::new(),
+                fields: [(record.to_owned(), Node::Record(fields))].into(),
+            });
+        }
+    }
+
+    /// Whether anything is wrong at a dotted path, or below it.
+    pub fn concerns(&self, path: &str) -> bool {
+        match path.split_once('.') {
+            None => self.fields.contains_key(path),
+            Some((field, rest)) => match self.fields.get(field) {
+                Some(Node::Record(inner)) => inner.concerns(rest),
+                Some(_) => true,
+                None => false,
+            },
+        }
+    }
+
+    /// The `fields` member of an error body.
+    pub fn fields(&self) -> Value {
+        let mut out = Map::new();
+        if !self.entity.is_empty() {
+            out.insert("@entity".to_owned(), Value::from(self.entity.clone()));
+        }
+        out.extend(
+            self.fields
+                .iter()
+                .map(|(field, node)| (field.clone(), node.value())),
+        );
+        Value::Object(out)
+    }
+
+    /// The `message` member of an error body: one part per error, two levels as a path, deeper ones as a Lua table.
     pub fn message(&self) -> String {
-        todo!()
+        let mut parts = self.entity.clone();
+        for (field, node) in &self.fields {
+            match node.parts() {
+                None => parts.push(format!(
+                    "{field}: {}",
+                    node.value().as_str().unwrap_or_default()
+                )),
+                Some(inner) => parts.extend(
+                    inner
+                        .into_iter()
+                        .map(|(key, text)| format!("{field}.{key}: {text}")),
+                ),
+            }
+        }
+        match parts.as_slice() {
+            [part] => format!("schema violation ({part})"),
+            parts => format!("{} schema violations ({})", parts.len(), parts.join("; ")),
+        }
+    }
+}
+
+impl Node {
+    fn empty() -> Self {
+        Node::Record(Violations::default())
+    }
+
+    /// As it stands in `fields`.
+    fn value(&self) -> Value {
+        match self {
+            Node::Text(text) => Value::from(text.as_str()),
+            Node::List(items) => items
+                .iter()
+                .map(|item| item.as_ref().map_or(Value::Null, Node::value))
+                .collect(),
+            Node::Record(violations) => violations.fields(),
+        }
+    }
+
+    /// Key and text of each part, in order; `None` for a text.
+    fn parts(&self) -> Option<Vec<(String, String)>> {
+        let shown = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            table => notation::dump(table),
+        };
+        match self.value() {
+            Value::Array(items) => {
+                let numbered = items.iter().enumerate().filter(|(_, item)| !item.is_null());
+                Some(
+                    numbered
+                        .map(|(at, item)| ((at + 1).to_string(), shown(item)))
+                        .collect(),
+                )
+            }
+            Value::Object(members) => {
+                let mut parts: Vec<_> = members
+                    .iter()
+                    .map(|(key, item)| (key.clone(), shown(item)))
+                    .collect();
+                parts.sort();
+                Some(parts)
+            }
+            _ => None,
+        }
     }
 }

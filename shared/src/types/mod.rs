@@ -19,6 +19,7 @@ mod words;
 pub use cidr::Cidr;
 pub use header::{HeaderMatch, HeaderName};
 pub use host::{Host, HostPattern, Sni, Wildcard};
+pub(crate) use id::canonical;
 pub use id::{Foreign, Id, Referenced, Timestamp, UuidText};
 pub use method::Method;
 pub use name::{Name, Tag};

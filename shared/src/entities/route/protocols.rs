@@ -91,7 +91,7 @@ fn grpc(entity: &Entity) -> Variant {
 fn stream(entity: &Entity) -> Variant {
     let any = Condition {
         if_match: Rules::default(),
-        fields: &["sources", "destinations", "snis"],
+        fields: vec!["sources".into(), "destinations".into(), "snis".into()],
         err: "must set one of %s when 'protocols' is 'tcp', 'tls' or 'udp'",
     };
     Variant {
@@ -103,7 +103,7 @@ fn stream(entity: &Entity) -> Variant {
 fn passthrough(entity: &Entity) -> Variant {
     let any = Condition {
         if_match: Rules::default(),
-        fields: &["snis"],
+        fields: vec!["snis".into()],
         err: "must set snis when 'protocols' is 'tls_passthrough'",
     };
     Variant {
@@ -135,13 +135,13 @@ fn refused(entity: &Entity, names: &[&str], protocols: &str) -> Vec<Field> {
         .collect()
 }
 
-fn condition(protocol: &str, fields: &'static [&'static str], err: &'static str) -> Condition {
+fn condition(protocol: &str, fields: &[&'static str], err: &'static str) -> Condition {
     Condition {
         if_match: Rules {
             contains: Some(protocol.into()),
             ..Rules::default()
         },
-        fields,
+        fields: fields.iter().map(|field| (*field).into()).collect(),
         err,
     }
 }
