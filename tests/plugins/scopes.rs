@@ -140,6 +140,10 @@ async fn a_response_plugin_also_changes_what_another_plugin_answers() {
         .await;
     let reply = gateway.get("/orders").await.expect_status(401);
     assert_eq!(reply.json()["message"], "No API key found in request");
-    assert_eq!(reply.header("x-late"), Some("1"), "an early answer skips later access phases, not later filters");
+    assert_eq!(
+        reply.header("x-late"),
+        Some("1"),
+        "an early answer skips later access phases, not later filters"
+    );
     assert_eq!(upstream.requests(), 0);
 }

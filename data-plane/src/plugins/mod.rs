@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use shared::plugins::{Config, PluginConfig};
 
 pub use crate::proxy::ctx::Ctx;
-pub use chain::{Chain, Chosen};
+pub use chain::{Chain, Chosen, Instance, Plugins, Scope, access, choose_global};
 
 mod chain;
 
@@ -27,6 +27,7 @@ pub enum Flow {
 }
 
 /// An answer made by a plugin.
+#[derive(Debug)]
 pub struct Answer {
     /// Status.
     pub status: StatusCode,
@@ -37,6 +38,7 @@ pub struct Answer {
 }
 
 /// How the body of an [`Answer`] comes to be (proxy-and-routing.md 7).
+#[derive(Debug)]
 pub enum AnswerBody {
     /// The error helper renders the message by `Accept`, with the request id (7 A).
     Message(String),
@@ -47,14 +49,22 @@ pub enum AnswerBody {
 impl Answer {
     /// An error whose body the error helper renders by `Accept`.
     pub fn message(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, headers: HeaderMap::new(), body: AnswerBody::Message(message.into()) }
+        Self {
+            status,
+            headers: HeaderMap::new(),
+            body: AnswerBody::Message(message.into()),
+        }
     }
 
     /// Exact bytes with a content type.
     pub fn exact(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(http::header::CONTENT_TYPE, content_type);
-        Self { status, headers, body: AnswerBody::Exact(body.into()) }
+        Self {
+            status,
+            headers,
+            body: AnswerBody::Exact(body.into()),
+        }
     }
 
     /// The same with one more header.

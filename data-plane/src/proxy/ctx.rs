@@ -7,15 +7,16 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use hyper::upgrade::OnUpgrade;
 use shared::entities::Consumer;
 use uuid::Uuid;
 
 use super::body::{BodyError, RequestBody};
 use super::request_id::RequestId;
 use crate::listen::Connection;
-use crate::plugins::Chosen;
+use crate::plugins::{Chain, Chosen};
 use crate::router::Captures;
-use crate::runtime::{Pinned, RouteEntry};
+use crate::runtime::{Pinned, RouteEntry, Runtime};
 
 /// Everything one request knows. It holds one runtime from start to end, so it never sees two revisions.
 pub struct Ctx {
@@ -31,10 +32,16 @@ pub struct Ctx {
     pub request: ClientRequest,
     /// What the upstream will be asked, as far as it differs from the client's request.
     pub upstream: Outgoing,
-    /// The route that matched, with its service and chain.
-    pub route: Option<Arc<RouteEntry>>,
+    /// The place of the route that matched; see [`Ctx::entry`].
+    pub(crate) route: Option<u32>,
     /// Captures of the route's regular expression, if it had groups.
     pub captures: Option<Captures>,
+    /// How many bytes of the path the route matched.
+    pub(crate) prefix: Option<usize>,
+    /// The client's connection, should it become a tunnel.
+    pub(crate) upgrade: Option<OnUpgrade>,
+    /// Whether the client asked for a WebSocket.
+    pub(crate) websocket: bool,
     /// Who the client is, once an auth plugin knows.
     pub consumer: Option<Arc<Consumer>>,
     /// What the client proved it with.
@@ -66,9 +73,17 @@ pub struct ClientRequest {
     pub headers: HeaderMap,
     /// The body: not read unless a plugin asks.
     pub body: RequestBody,
+    /// Whether the client sent one, be it empty.
+    pub(crate) had_body: bool,
 }
 
 impl ClientRequest {
+    /// Replaces the body; an empty one is still sent with its length.
+    pub fn set_body(&mut self, body: Bytes) {
+        self.body = RequestBody::Full(body);
+        self.had_body = true;
+    }
+
     /// The raw path: the target up to the first `?`.
     pub fn raw_path(&self) -> &str {
         &self.target[..self.path_len]
@@ -114,7 +129,11 @@ pub struct Head {
 
 impl Default for Head {
     fn default() -> Self {
-        Self { status: StatusCode::OK, headers: HeaderMap::new(), proxied: false }
+        Self {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            proxied: false,
+        }
     }
 }
 
@@ -124,9 +143,63 @@ impl Ctx {
         self.conn.client_ip(&self.request.headers)
     }
 
+    /// The route that matched, with its service.
+    pub fn entry<'r>(&self, runtime: &'r Runtime) -> Option<&'r RouteEntry> {
+        runtime.routes.get(self.route? as usize)
+    }
+
+    /// The ids of the matched route and its service.
+    pub(crate) fn scope(&self, runtime: &Runtime) -> (Option<Uuid>, Option<Uuid>) {
+        let entry = self.entry(runtime);
+        let service = entry.and_then(|e| e.service.as_ref());
+        (
+            entry.map(|e| e.route.id.uuid()),
+            service.map(|s| s.id.uuid()),
+        )
+    }
+
+    /// The plugins that may run on this request.
+    pub(crate) fn chain<'r>(&self, runtime: &'r Runtime) -> &'r Chain {
+        self.entry(runtime)
+            .map_or(&runtime.global, |entry| &entry.chain)
+    }
+
+    /// What `Kong-Debug` asks for, with `allow_debug_header` (proxy-and-routing.md 3.5).
+    pub(crate) fn debug_headers(&self) -> Option<HeaderMap> {
+        if !self.runtime.settings().allow_debug_header
+            || !self.request.headers.contains_key("kong-debug")
+        {
+            return None;
+        }
+        let entry = self.entry(&self.runtime)?;
+        let mut headers = HeaderMap::new();
+        let mut put = |name: &'static str, value: Option<String>| {
+            if let Some(value) = value.and_then(|v| HeaderValue::from_str(&v).ok()) {
+                headers.insert(name, value);
+            }
+        };
+        put("kong-route-id", Some(entry.route.id.uuid().to_string()));
+        put(
+            "kong-route-name",
+            entry.route.name.as_ref().map(|name| name.to_string()),
+        );
+        let service = entry.service.as_ref();
+        put("kong-service-id", service.map(|s| s.id.uuid().to_string()));
+        put(
+            "kong-service-name",
+            service
+                .and_then(|s| s.name.as_ref())
+                .map(|name| name.to_string()),
+        );
+        Some(headers)
+    }
+
     /// The method the upstream will see.
     pub fn upstream_method(&self) -> &Method {
-        self.upstream.method.as_ref().unwrap_or(&self.request.method)
+        self.upstream
+            .method
+            .as_ref()
+            .unwrap_or(&self.request.method)
     }
 
     /// The query the upstream will see, without `?`.
@@ -148,7 +221,7 @@ impl Ctx {
 
     /// Replaces the request body; the framing follows.
     pub fn set_body(&mut self, body: Bytes) {
-        self.request.body = RequestBody::Full(body);
+        self.request.set_body(body);
     }
 
     /// `transform_max_body_size`, in bytes.

@@ -1,0 +1,104 @@
+//! One client's connection: what every request on it has in common is worked out once, here.
+
+use std::cell::Cell;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderValue};
+
+use crate::runtime::ProxySettings;
+
+/// One client's connection.
+pub struct Connection {
+    /// The other end of the TCP connection.
+    pub peer: SocketAddr,
+    /// This end.
+    pub local: SocketAddr,
+    /// Whether it is TLS.
+    pub tls: bool,
+    /// The name the client asked for in TLS.
+    pub sni: Option<String>,
+    /// The listening port after `port_maps`.
+    pub port: u16,
+    /// Whether the peer is in `trusted_ips`.
+    pub trusted: bool,
+    /// The peer's address as a header value.
+    pub(crate) peer_text: HeaderValue,
+    /// `port` as a header value.
+    pub(crate) port_text: HeaderValue,
+    /// Requests that are being served on it.
+    in_flight: Cell<u32>,
+    idle_since: Cell<Instant>,
+    settings: Arc<ProxySettings>,
+}
+
+impl Connection {
+    /// Describes an accepted connection.
+    pub fn new(
+        peer: SocketAddr,
+        local: SocketAddr,
+        tls: bool,
+        sni: Option<String>,
+        settings: Arc<ProxySettings>,
+    ) -> Self {
+        let port = settings.mapped_port(local.port());
+        let ip = peer.ip().to_canonical();
+        Self {
+            peer: SocketAddr::new(ip, peer.port()),
+            local,
+            tls,
+            sni,
+            port,
+            trusted: settings.is_trusted(ip),
+            peer_text: HeaderValue::from_str(&ip.to_string())
+                .expect("an address is a header value"),
+            port_text: HeaderValue::from(port),
+            in_flight: Cell::new(0),
+            idle_since: Cell::new(Instant::now()),
+            settings,
+        }
+    }
+
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls { "https" } else { "http" }
+    }
+
+    /// The client's address: the peer, or what `real_ip_header` says when the peer is trusted.
+    pub fn client_ip(&self, headers: &HeaderMap) -> IpAddr {
+        let peer = self.peer.ip();
+        if self.trusted {
+            self.settings.real_ip(headers).unwrap_or(peer)
+        } else {
+            peer
+        }
+    }
+
+    /// A request begins.
+    pub(crate) fn begin(&self) {
+        self.in_flight.set(self.in_flight.get() + 1);
+    }
+
+    /// A request has ended.
+    pub(crate) fn end(&self) {
+        self.in_flight.set(self.in_flight.get().saturating_sub(1));
+        self.idle_since.set(Instant::now());
+    }
+
+    /// Ends once no request has run for `limit`. One timer per connection, not per request.
+    pub(crate) async fn idle_for(&self, limit: Duration) {
+        loop {
+            let busy = self.in_flight.get() > 0;
+            let left = if busy {
+                limit
+            } else {
+                limit.saturating_sub(self.idle_since.get().elapsed())
+            };
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left).await;
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Sockets, TLS and SNI, HTTP/1 and HTTP/2 downstream. The only room that knows which server library is used.
+
+mod connection;
+mod gate;
+mod sockets;
+mod tls;
+mod worker;
+
+pub use connection::Connection;
+pub use gate::{Gate, Node};
+pub use sockets::{BindError, Bound, bind};
+pub use tls::{TlsError, certificate, server_config};
+pub use worker::{Worker, spawn};

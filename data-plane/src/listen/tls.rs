@@ -1,0 +1,128 @@
+//! TLS towards clients: the certificate that is shown.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+/// A chain and its key.
+pub type Certified = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+/// Why there is no certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file of `ssl_cert` or `ssl_cert_key`.
+    #[error("cannot read {path}: {reason} (a PEM file is expected)")]
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The default certificate could not be made or kept.
+    #[error("cannot make the default certificate: {0}")]
+    Make(String),
+    /// Certificate and key do not go together.
+    #[error("ssl_cert and ssl_cert_key cannot be used: {0}")]
+    Pair(#[from] rustls::Error),
+}
+
+/// The default certificate: from the two files, or made once and kept in `data_dir`.
+///
+/// # Errors
+/// See [`TlsError`].
+pub fn certificate(files: Option<(&Path, &Path)>, data_dir: &Path) -> Result<Certified, TlsError> {
+    if let Some((chain, key)) = files {
+        return read(chain, key);
+    }
+    let (chain, key) = (data_dir.join("default.crt"), data_dir.join("default.key"));
+    if !chain.exists() || !key.exists() {
+        make(&chain, &key).map_err(|error| TlsError::Make(error.to_string()))?;
+    }
+    read(&chain, &key)
+}
+
+fn read(chain: &Path, key: &Path) -> Result<Certified, TlsError> {
+    let file = |path: &Path, reason: String| TlsError::File {
+        path: path.display().to_string(),
+        reason,
+    };
+    let certificates = CertificateDer::pem_file_iter(chain)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| file(chain, error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(file(chain, "it holds no certificate".to_owned()));
+    }
+    let key_der =
+        PrivateKeyDer::from_pem_file(key).map_err(|error| file(key, error.to_string()))?;
+    Ok((certificates, key_der))
+}
+
+fn make(chain: &Path, key: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    write(key, made.signing_key.serialize_pem().as_bytes(), 0o600)?;
+    write(chain, made.cert.pem().as_bytes(), 0o644)?;
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(path)?;
+    io::Write::write_all(&mut file, bytes)
+}
+
+/// The TLS configuration of a listener: TLS 1.2 and 1.3, with HTTP/2 where the listener has it.
+///
+/// # Errors
+/// [`TlsError::Pair`] when the key does not belong to the certificate.
+pub fn server_config(certified: &Certified, http2: bool) -> Result<Arc<ServerConfig>, TlsError> {
+    let (chain, key) = certified;
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain.clone(), key.clone_key())?;
+    config.alpn_protocols = if http2 {
+        vec![b"h2".to_vec(), b"http/1.1".to_vec()]
+    } else {
+        vec![b"http/1.1".to_vec()]
+    };
+    Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_made_once_and_kept() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (first, _) = certificate(None, folder.path()).expect("made");
+        let (second, _) = certificate(None, folder.path()).expect("kept");
+        assert_eq!(first, second);
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &fs::metadata(folder.path().join("default.key"))
+                .expect("a key")
+                .permissions(),
+        );
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_file_that_is_no_certificate_is_named() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("x.pem");
+        fs::write(&path, "nonsense").expect("written");
+        let error = certificate(Some((&path, &path)), folder.path())
+            .expect_err("no certificate")
+            .to_string();
+        assert!(error.contains("x.pem"), "{error}");
+    }
+}

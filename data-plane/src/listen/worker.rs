@@ -1,0 +1,293 @@
+//! A worker: one thread, one tokio runtime, its own sockets. Nothing on the request path leaves the thread.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response, server};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use shared::settings::Listen;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinSet, LocalSet};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::{Connection, Gate, Node};
+use crate::carried::deadline::within;
+use crate::proxy;
+use crate::proxy::response::ResponseBody;
+use crate::telemetry::access_log::{AccessLog, Sink};
+use crate::telemetry::metrics::Shard;
+
+/// How long a client has for its TLS handshake, and for each head it sends.
+const HANDSHAKE: Duration = Duration::from_secs(30);
+
+/// What one worker is started with.
+pub struct Worker {
+    /// Its place among the workers.
+    pub index: usize,
+    /// What the node shares.
+    pub node: Arc<Node>,
+    /// Its sockets, each with what is spoken there and the TLS side where there is one.
+    pub sockets: Vec<(Listen, std::net::TcpListener, Option<Arc<ServerConfig>>)>,
+    /// Its counters.
+    pub metrics: Arc<Shard>,
+    /// Where access lines go.
+    pub log: Option<Sink>,
+    /// Cancelled: accept no more, let what runs end.
+    pub drain: CancellationToken,
+    /// How long what runs may take to end.
+    pub grace: Duration,
+}
+
+/// Starts the thread of a worker. It ends once it has drained.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn spawn(worker: Worker) -> io::Result<JoinHandle<()>> {
+    let name = format!("worker-{}", worker.index);
+    std::thread::Builder::new()
+        .name(name)
+        .spawn(move || match run(worker) {
+            Ok(()) => {}
+            Err(error) => tracing::error!(%error, "worker stopped"),
+        })
+}
+
+fn run(worker: Worker) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    LocalSet::new().block_on(&runtime, serve(worker))
+}
+
+async fn serve(worker: Worker) -> io::Result<()> {
+    let log = worker.log.map(|sink| Rc::new(AccessLog::new(sink)));
+    let gate = Rc::new(Gate::new(worker.node, worker.metrics, log.clone()));
+    let connections = Rc::new(RefCell::new(JoinSet::new()));
+    let mut tasks = JoinSet::new();
+    for (listen, socket, tls) in worker.sockets {
+        let accepting = Accepting {
+            gate: gate.clone(),
+            socket: TcpListener::from_std(socket)?,
+            http2: listen.http2,
+            tls: tls.map(TlsAcceptor::from),
+            connections: connections.clone(),
+            drain: worker.drain.clone(),
+        };
+        tasks.spawn_local(accepting.run());
+    }
+    tasks.spawn_local(housekeeping(gate.clone(), worker.drain.clone()));
+    while tasks.join_next().await.is_some() {}
+    drained(connections, worker.grace).await;
+    if let Some(log) = log {
+        log.flush();
+    }
+    Ok(())
+}
+
+/// Waits until every connection has ended, `grace` at most.
+async fn drained(connections: Rc<RefCell<JoinSet<()>>>, grace: Duration) {
+    let mut left = std::mem::take(&mut *connections.borrow_mut());
+    let all = async { while left.join_next().await.is_some() {} };
+    if tokio::time::timeout(grace, all).await.is_err() {
+        tracing::warn!(
+            seconds = grace.as_secs(),
+            "requests were still running at the end of the drain"
+        );
+    }
+}
+
+/// What a worker does beside requests: closes what has waited too long, lets go of old runtimes.
+async fn housekeeping(gate: Rc<Gate>, drain: CancellationToken) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    while drain.run_until_cancelled(tick.tick()).await.is_some() {
+        gate.pool.sweep();
+        gate.forget_old();
+    }
+}
+
+/// One socket that accepts.
+struct Accepting {
+    gate: Rc<Gate>,
+    socket: TcpListener,
+    http2: bool,
+    tls: Option<TlsAcceptor>,
+    connections: Rc<RefCell<JoinSet<()>>>,
+    drain: CancellationToken,
+}
+
+impl Accepting {
+    async fn run(self) {
+        while let Some(accepted) = self
+            .drain
+            .clone()
+            .run_until_cancelled(self.socket.accept())
+            .await
+        {
+            match accepted {
+                Ok((stream, peer)) => self.take(stream, peer),
+                Err(error) => {
+                    // Out of descriptors, usually: accepting again at once would spin.
+                    tracing::error!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+
+    fn take(&self, stream: TcpStream, peer: SocketAddr) {
+        self.gate.metrics.accepted();
+        let http2 = self.http2;
+        let (gate, tls, drain) = (self.gate.clone(), self.tls.clone(), self.drain.clone());
+        let mut connections = self.connections.borrow_mut();
+        while connections.try_join_next().is_some() {} // ended ones hold no memory
+        connections.spawn_local(async move {
+            let metrics = gate.metrics.clone();
+            if let Err(error) = connection(gate, stream, peer, tls, http2, drain).await {
+                tracing::debug!(%peer, error, "connection ended");
+            }
+            metrics.closed();
+        });
+    }
+}
+
+async fn connection(
+    gate: Rc<Gate>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    http2: bool,
+    drain: CancellationToken,
+) -> Result<(), String> {
+    stream.set_nodelay(true).map_err(|e| e.to_string())?;
+    let local = stream.local_addr().map_err(|e| e.to_string())?;
+    let settings = gate.settings().clone();
+    let Some(acceptor) = tls else {
+        let conn = Rc::new(Connection::new(peer, local, false, None, settings));
+        return spoken(
+            gate,
+            stream,
+            conn,
+            if http2 { Speaks::Either } else { Speaks::Http1 },
+            drain,
+        )
+        .await;
+    };
+    let stream = within(HANDSHAKE, acceptor.accept(stream))
+        .await
+        .map_err(|_| "no TLS handshake in time".to_owned())?
+        .map_err(|e| e.to_string())?;
+    let (_, session) = stream.get_ref();
+    let speaks = if session.alpn_protocol() == Some(b"h2") {
+        Speaks::Http2
+    } else {
+        Speaks::Http1
+    };
+    let sni = session.server_name().map(str::to_owned);
+    let conn = Rc::new(Connection::new(peer, local, true, sni, settings));
+    spoken(gate, stream, conn, speaks, drain).await
+}
+
+/// What a connection speaks.
+enum Speaks {
+    Http1,
+    Http2,
+    /// HTTP/2 with prior knowledge on a plain port, or HTTP/1.1.
+    Either,
+}
+
+async fn spoken<S>(
+    gate: Rc<Gate>,
+    stream: S,
+    conn: Rc<Connection>,
+    speaks: Speaks,
+    drain: CancellationToken,
+) -> Result<(), String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let idle = gate.settings().client_idle;
+    let service = {
+        let conn = conn.clone();
+        service_fn(move |request| respond(gate.clone(), conn.clone(), request))
+    };
+    let io = TokioIo::new(stream);
+    macro_rules! drive {
+        ($connection:expr) => {{
+            let mut connection = std::pin::pin!($connection);
+            loop {
+                tokio::select! {
+                    ended = connection.as_mut() => return ended.map_err(|e| e.to_string()),
+                    () = drain.cancelled() => break,
+                    () = conn.idle_for(idle) => break,
+                }
+            }
+            connection.as_mut().graceful_shutdown();
+            // A head that never gets complete must not hold the connection.
+            tokio::select! {
+                ended = connection.as_mut() => ended.map_err(|e| e.to_string()),
+                () = conn.idle_for(Duration::from_secs(5)) => Ok(()),
+            }
+        }};
+    }
+    match speaks {
+        Speaks::Http1 => drive!(http1().serve_connection(io, service).with_upgrades()),
+        Speaks::Http2 => drive!(
+            server::conn::http2::Builder::new(LocalExec)
+                .timer(TokioTimer::new())
+                .serve_connection(io, service)
+        ),
+        Speaks::Either => {
+            let auto = hyper_util::server::conn::auto::Builder::new(LocalExec);
+            drive!(auto.serve_connection(io, service))
+        }
+    }
+}
+
+fn http1() -> server::conn::http1::Builder {
+    let mut builder = server::conn::http1::Builder::new();
+    builder
+        .max_buf_size(64 * 1024)
+        .half_close(false)
+        .pipeline_flush(true);
+    builder
+}
+
+/// A panic in one request answers 500 and is counted; it never ends the node.
+async fn respond(
+    gate: Rc<Gate>,
+    conn: Rc<Connection>,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    let serving = AssertUnwindSafe(proxy::serve(gate.clone(), conn, request)).catch_unwind();
+    Ok(serving.await.unwrap_or_else(|_| {
+        gate.metrics.panicked();
+        tracing::error!("a request panicked");
+        ResponseBody::panicked(gate)
+    }))
+}
+
+/// Spawns onto the worker's own thread.
+#[derive(Clone, Copy)]
+struct LocalExec;
+
+impl<F> hyper::rt::Executor<F> for LocalExec
+where
+    F: Future + 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}

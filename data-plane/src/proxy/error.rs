@@ -1,0 +1,385 @@
+//! The one file that answers clients when something other than an upstream decides: texts, types and statuses of
+//! proxy-and-routing.md 7.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, LOCATION, UPGRADE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use super::ctx::Ctx;
+use super::upstream::UpstreamError;
+use crate::plugins::{Answer, AnswerBody};
+use crate::router::Refusal;
+
+/// Why a request ended without an upstream's answer.
+#[derive(Debug)]
+pub enum Halt {
+    /// A plugin answered.
+    Answer(Box<Answer>),
+    /// The route refused the request (protocol, redirect, gRPC).
+    Refused(Refusal),
+    /// No route matched.
+    NoRoute,
+    /// The route that matched has no service.
+    NoService,
+    /// The request itself cannot be served.
+    Protocol(StatusCode),
+    /// The upstream could not be asked, or gave no answer.
+    Upstream(UpstreamError),
+    /// A plugin failed; the text is for the log.
+    Plugin(String),
+    /// A plugin that guards this route is not in this node's software.
+    UnknownPlugin(String),
+}
+
+/// Which generator makes the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Generator {
+    /// Routing and plugin errors: the type comes from `Accept` alone.
+    A,
+    /// Protocol and proxy errors: `Accept`, else the request's content type, else `error_default_type`.
+    B,
+}
+
+/// A body type of generated errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyType {
+    /// `application/json`.
+    Json,
+    /// `text/plain`.
+    Plain,
+    /// `text/html`.
+    Html,
+    /// `application/xml`.
+    Xml,
+    /// gRPC: the error is in headers.
+    Grpc,
+}
+
+impl BodyType {
+    /// The type a media type or range asks for; unknown ones have none.
+    pub fn from_media_type(text: &str) -> Option<Self> {
+        let essence = text
+            .split(';')
+            .next()
+            .unwrap_or("")
+            .trim()
+            .to_ascii_lowercase();
+        Some(match essence.as_str() {
+            "application/json" | "application/*" | "*/*" => Self::Json,
+            "text/plain" | "text/*" => Self::Plain,
+            "text/html" => Self::Html,
+            "application/xml" => Self::Xml,
+            grpc if grpc.starts_with("application/grpc") => Self::Grpc,
+            _ => return None,
+        })
+    }
+
+    fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Json => "application/json; charset=utf-8",
+            Self::Plain => "text/plain; charset=utf-8",
+            Self::Html => "text/html; charset=utf-8",
+            Self::Xml => "application/xml; charset=utf-8",
+            Self::Grpc => "application/grpc",
+        })
+    }
+
+    fn body(self, message: &str, id: &str) -> String {
+        match self {
+            Self::Json => {
+                let message = serde_json::Value::from(message);
+                format!("{{\n  \"message\":{message},\n  \"request_id\":\"{id}\"\n}}")
+            }
+            Self::Plain => format!("{message}\nrequest_id: {id}\n"),
+            Self::Html => format!(
+                "<!doctype html>\n<html>\n  <head>\n    <meta charset=\"utf-8\">\n    <title>Error</title>\n  </head>\n  <body>\n    \
+                 <h1>Error</h1>\n    <p>{}.</p>\n    <p>request_id: {id}</p>\n  </body>\n</html>\n",
+                escape(message)
+            ),
+            Self::Xml => format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<error>\n  <message>{}</message>\n  <requestid>{id}</requestid>\n</error>\n",
+                escape(message)
+            ),
+            Self::Grpc => String::new(),
+        }
+    }
+}
+
+/// Escapes text for HTML and XML. The reference inserts it as it is [HG].
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
+/// Of an `Accept` header the type with the highest `q`, the first one on ties. Unknown types count as JSON.
+fn accepted(accept: &str) -> BodyType {
+    let mut best = (0.0, BodyType::Json);
+    for range in accept.split(',') {
+        let q = range
+            .split(';')
+            .skip(1)
+            .find_map(|parameter| {
+                parameter
+                    .trim()
+                    .strip_prefix("q=")?
+                    .trim()
+                    .parse::<f32>()
+                    .ok()
+            })
+            .unwrap_or(1.0);
+        if q > best.0
+            && let Some(kind) = BodyType::from_media_type(range)
+        {
+            best = (q, kind);
+        }
+    }
+    best.1
+}
+
+fn text_of<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn body_type(generator: Generator, headers: &HeaderMap, default: BodyType) -> BodyType {
+    if text_of(headers, &CONTENT_TYPE).is_some_and(|t| t.starts_with("application/grpc")) {
+        return BodyType::Grpc;
+    }
+    match (text_of(headers, &ACCEPT), generator) {
+        (Some(accept), _) => accepted(accept),
+        (None, Generator::A) => BodyType::Json,
+        (None, Generator::B) => text_of(headers, &CONTENT_TYPE).map_or(default, |t| {
+            BodyType::from_media_type(t).unwrap_or(BodyType::Json)
+        }),
+    }
+}
+
+/// The gRPC status an HTTP status stands for.
+fn grpc_status(status: StatusCode) -> u16 {
+    match status.as_u16() {
+        200 => 0,
+        400 => 3,
+        401 => 16,
+        403 => 7,
+        404 => 5,
+        409 => 6,
+        429 => 8,
+        499 => 1,
+        500 => 13,
+        501 => 12,
+        503 => 14,
+        504 => 4,
+        500..600 => 13,
+        400..500 => 3,
+        200..300 => 0,
+        _ => 2,
+    }
+}
+
+/// The text for a status where no plugin or router gave one.
+pub fn status_text(status: StatusCode) -> String {
+    let text = match status.as_u16() {
+        400 => "Bad request",
+        404 => "Not found",
+        405 => "Method not allowed",
+        408 => "Request timeout",
+        411 => "Length required",
+        412 => "Precondition failed",
+        413 => "Payload too large",
+        414 => "URI too long",
+        417 => "Expectation failed",
+        494 => "Request header or cookie too large",
+        500 => "An unexpected error occurred",
+        502 => "An invalid response was received from the upstream server",
+        503 => "The upstream server is currently unavailable",
+        504 => "The upstream server is timing out",
+        other => return format!("The upstream server responded with {other}"),
+    };
+    text.to_owned()
+}
+
+/// Writes the answer to a halted request into `ctx.response` and gives its body.
+pub fn respond(ctx: &mut Ctx, halt: Halt) -> Bytes {
+    use Generator::{A, B};
+    let server_error = StatusCode::INTERNAL_SERVER_ERROR;
+    match halt {
+        Halt::Answer(answer) => answered(ctx, *answer),
+        Halt::Refused(refusal) => refused(ctx, refusal),
+        Halt::NoRoute => generated(
+            ctx,
+            A,
+            StatusCode::NOT_FOUND,
+            "no Route matched with those values",
+        ),
+        Halt::NoService => generated(
+            ctx,
+            A,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no Service found with those values",
+        ),
+        Halt::Protocol(status) => generated(ctx, B, status, &status_text(status)),
+        Halt::Plugin(error) => {
+            tracing::error!(request_id = %ctx.id, "{error}");
+            generated(ctx, A, server_error, &status_text(server_error))
+        }
+        Halt::UnknownPlugin(plugin) => {
+            tracing::error!(request_id = %ctx.id, plugin, "this node's software does not know the plugin");
+            generated(
+                ctx,
+                A,
+                StatusCode::SERVICE_UNAVAILABLE,
+                "plugin unavailable",
+            )
+        }
+        Halt::Upstream(error) => {
+            tracing::warn!(request_id = %ctx.id, reason = error.reason(), "{error}");
+            let (status, message) = error.answer();
+            ctx.response.proxied = error.proxying_began();
+            let generator = if ctx.response.proxied { B } else { A };
+            generated(ctx, generator, status, &message)
+        }
+    }
+}
+
+fn answered(ctx: &mut Ctx, answer: Answer) -> Bytes {
+    ctx.response.headers = answer.headers;
+    match answer.body {
+        AnswerBody::Exact(body) => {
+            ctx.response.status = answer.status;
+            body
+        }
+        AnswerBody::Message(message) => generated(ctx, Generator::A, answer.status, &message),
+    }
+}
+
+/// A refusal of section 4: some have headers of their own, a redirect has no body.
+fn refused(ctx: &mut Ctx, refusal: Refusal) -> Bytes {
+    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::UPGRADE_REQUIRED);
+    ctx.response.status = status;
+    match refusal {
+        Refusal::Redirect(_) => {
+            if let Some(location) = location(ctx) {
+                ctx.response.headers.insert(LOCATION, location);
+            }
+            return Bytes::new();
+        }
+        Refusal::GrpcsRequired => {
+            let headers = &mut ctx.response.headers;
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+            headers.insert("grpc-status", HeaderValue::from_static("1"));
+            headers.insert("grpc-message", HeaderValue::from_static(refusal.message()));
+            return Bytes::new();
+        }
+        _ => {}
+    }
+    if let Some(upgrade) = refusal.upgrade() {
+        ctx.response
+            .headers
+            .insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        ctx.response
+            .headers
+            .insert(UPGRADE, HeaderValue::from_static(upgrade));
+    }
+    generated(ctx, Generator::A, status, refusal.message())
+}
+
+/// `https://<forwarded host><raw target>`; the forwarded host has no port.
+fn location(ctx: &Ctx) -> Option<HeaderValue> {
+    let told = ctx
+        .request
+        .headers
+        .get("x-forwarded-host")
+        .filter(|_| ctx.conn.trusted);
+    let host = told.or(ctx.request.host.as_ref())?.to_str().ok()?;
+    let name = crate::router::split_host(host, 0).0.to_ascii_lowercase();
+    HeaderValue::from_str(&format!("https://{name}{}", ctx.request.target)).ok()
+}
+
+fn generated(ctx: &mut Ctx, generator: Generator, status: StatusCode, message: &str) -> Bytes {
+    let default = ctx.runtime.settings().error_default_type;
+    let kind = body_type(generator, &ctx.request.headers, default);
+    // 494 is how the reference calls an oversized head; clients see 400.
+    ctx.response.status = if status.as_u16() == 494 {
+        StatusCode::BAD_REQUEST
+    } else {
+        status
+    };
+    ctx.response
+        .headers
+        .insert(CONTENT_TYPE, kind.content_type());
+    if kind == BodyType::Grpc {
+        ctx.response
+            .headers
+            .insert("grpc-status", HeaderValue::from(grpc_status(status)));
+        if let Ok(message) = HeaderValue::from_str(message) {
+            ctx.response.headers.insert("grpc-message", message);
+        }
+    }
+    Bytes::from(kind.body(message, ctx.id.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_q_wins_and_the_first_on_ties() {
+        let cases = [
+            ("text/html;q=0.5, application/xml;q=0.9", BodyType::Xml),
+            ("text/html, application/xml", BodyType::Html),
+            ("image/png", BodyType::Json),
+            ("*/*", BodyType::Json),
+            ("text/*", BodyType::Plain),
+            ("text/plain;q=0", BodyType::Json),
+        ];
+        for (accept, expected) in cases {
+            assert_eq!(accepted(accept), expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_error_falls_back_to_the_content_type_and_then_to_the_setting() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(
+            body_type(Generator::A, &headers, BodyType::Plain),
+            BodyType::Json
+        );
+        assert_eq!(
+            body_type(Generator::B, &headers, BodyType::Plain),
+            BodyType::Plain
+        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        assert_eq!(
+            body_type(Generator::B, &headers, BodyType::Plain),
+            BodyType::Json
+        );
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/grpc+proto"),
+        );
+        assert_eq!(
+            body_type(Generator::B, &headers, BodyType::Plain),
+            BodyType::Grpc
+        );
+    }
+
+    #[test]
+    fn bodies_have_the_documented_bytes() {
+        assert_eq!(
+            BodyType::Json.body("a \"b\"", "id"),
+            "{\n  \"message\":\"a \\\"b\\\"\",\n  \"request_id\":\"id\"\n}"
+        );
+        assert_eq!(BodyType::Plain.body("m", "id"), "m\nrequest_id: id\n");
+        assert!(
+            BodyType::Html
+                .body("<m>", "id")
+                .contains("<p>&lt;m&gt;.</p>")
+        );
+        assert!(
+            BodyType::Xml
+                .body("m", "id")
+                .starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<error>\n  <message>m")
+        );
+    }
+}

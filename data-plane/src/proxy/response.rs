@@ -1,0 +1,419 @@
+//! The way back: header filters, the bodies that plugins want whole, framing, and the end of the request.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::ctx::{Ctx, Head};
+use super::error::{self, Halt};
+use super::upstream::{Answered, Lease};
+use super::{headers, upgrade};
+use crate::carried::deadline::Guard;
+use crate::listen::Gate;
+use crate::plugins::{self, BodyUse, Chosen};
+
+const SKIPPED: HeaderName = HeaderName::from_static("headgate-transform-skipped");
+
+/// A request that is being served. When it is dropped early, the client has gone: that is logged as 499.
+pub struct Live {
+    gate: Rc<Gate>,
+    ctx: Option<Box<Ctx>>,
+}
+
+impl Live {
+    /// Takes charge of a request.
+    pub fn new(gate: Rc<Gate>, ctx: Box<Ctx>) -> Self {
+        ctx.conn.begin();
+        Self {
+            gate,
+            ctx: Some(ctx),
+        }
+    }
+
+    /// The request.
+    pub fn ctx(&mut self) -> &mut Ctx {
+        self.ctx
+            .as_mut()
+            .expect("a live request keeps its context until it has ended")
+    }
+
+    /// The request has ended: log phase, access log, metrics.
+    fn end(&mut self, status: StatusCode, sent: u64) {
+        let Some(ctx) = self.ctx.take() else { return };
+        ctx.conn.end();
+        let runtime = ctx.runtime.clone();
+        for &chosen in &ctx.chosen {
+            let instance = &runtime.plugins.instances[chosen as usize];
+            if let Some(handler) = instance.handler.as_ref().filter(|_| instance.phases.log) {
+                handler.log(&ctx);
+            }
+        }
+        self.gate.ended(&ctx, status, sent);
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let gone = StatusCode::from_u16(499).expect("499 is in range");
+        let status = if std::thread::panicking() {
+            StatusCode::INTERNAL_SERVER_ERROR
+        } else {
+            gone
+        };
+        self.end(status, 0);
+    }
+}
+
+/// Where the bytes of an answer come from.
+pub enum Source {
+    /// They are here.
+    Bytes(Bytes),
+    /// An upstream sends them.
+    Upstream {
+        /// What was read already.
+        front: Bytes,
+        /// The rest; `None` once it has failed or ended.
+        rest: Option<Incoming>,
+        /// Why the rest failed while it was collected.
+        broken: Option<hyper::Error>,
+        /// Gives the connection back.
+        lease: Option<Lease>,
+        /// `read_timeout`.
+        limit: Duration,
+    },
+}
+
+impl Source {
+    /// An upstream's answer: its head goes into the context.
+    pub fn upstream(ctx: &mut Ctx, mut answered: Answered) -> Self {
+        let headers = std::mem::take(answered.response.headers_mut());
+        let status = answered.response.status();
+        let te_sent = ctx.request.headers.contains_key(TE);
+        ctx.response = Head {
+            status,
+            headers,
+            proxied: true,
+        };
+        headers::strip_response(&mut ctx.response.headers, te_sent);
+        if ctx.websocket && status == StatusCode::SWITCHING_PROTOCOLS {
+            ctx.response
+                .headers
+                .insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            ctx.response
+                .headers
+                .insert(UPGRADE, HeaderValue::from_static("websocket"));
+            upgrade::tunnel(ctx, answered);
+            return Self::Bytes(Bytes::new());
+        }
+        let body = answered.response.into_body();
+        Self::Upstream {
+            front: Bytes::new(),
+            rest: Some(body),
+            broken: None,
+            lease: Some(answered.lease),
+            limit: answered.read_timeout,
+        }
+    }
+
+    /// An answer of the gateway's own.
+    pub fn made_here(ctx: &mut Ctx, halt: Halt, gate: &Gate) -> Self {
+        if matches!(halt, Halt::NoRoute | Halt::Refused(_) | Halt::Protocol(_)) {
+            plugins::choose_global(ctx);
+        }
+        gate.metrics.halted(&halt);
+        Self::Bytes(error::respond(ctx, halt))
+    }
+
+    fn is_end(&self) -> bool {
+        match self {
+            Self::Bytes(bytes) => bytes.is_empty(),
+            Self::Upstream {
+                front,
+                rest,
+                broken,
+                ..
+            } => {
+                front.is_empty()
+                    && broken.is_none()
+                    && rest.as_ref().is_none_or(Body::is_end_stream)
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Upstream {
+                front,
+                rest: Some(rest),
+                ..
+            } if front.is_empty() => rest.size_hint(),
+            Self::Upstream { .. } => SizeHint::default(),
+        }
+    }
+
+    /// The length that the upstream announced, which stays true while nobody touches the body.
+    fn announced(&self, ctx: &Ctx) -> Option<HeaderValue> {
+        match self {
+            Self::Bytes(_) => None,
+            Self::Upstream { .. } => ctx.response.headers.get(CONTENT_LENGTH).cloned(),
+        }
+    }
+}
+
+/// Runs the filters and gives the response to hyper.
+pub async fn filter(mut live: Live, source: Source) -> Response<ResponseBody> {
+    let gate = live.gate.clone();
+    let ctx = live.ctx();
+    let announced = source.announced(ctx);
+    let bodies = header_filters(ctx);
+    // A plugin cannot change the framing: what it says of these is dropped here.
+    ctx.response.headers.remove(CONTENT_LENGTH);
+    ctx.response.headers.remove(TRANSFER_ENCODING);
+    let bodyless = bodyless(ctx);
+    let (source, announced) = if bodies.is_empty() {
+        (source, announced)
+    } else if bodyless {
+        (source, None)
+    } else {
+        body_filters(ctx, &gate, source, &bodies, announced).await
+    };
+    if let Some(length) = announced {
+        ctx.response.headers.insert(CONTENT_LENGTH, length);
+    }
+    headers::finish_response(ctx);
+    let mut response = Response::new(());
+    *response.status_mut() = ctx.response.status;
+    *response.headers_mut() = std::mem::take(&mut ctx.response.headers);
+    let status = ctx.response.status;
+    response.map(|()| ResponseBody {
+        source,
+        bodyless,
+        live,
+        status,
+        sent: 0,
+        guard: Guard::default(),
+    })
+}
+
+/// HEAD, 1xx, 204 and 304 have no body.
+fn bodyless(ctx: &Ctx) -> bool {
+    let status = ctx.response.status;
+    ctx.request.method == Method::HEAD
+        || status.is_informational()
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED
+}
+
+/// Runs every header filter; answers who wants the body.
+fn header_filters(ctx: &mut Ctx) -> Vec<Chosen> {
+    let runtime = ctx.runtime.clone();
+    let mut wanting = Vec::new();
+    // By place: a filter may look at the list, which is behind the same reference.
+    for place in 0..ctx.chosen.len() {
+        let chosen = ctx.chosen[place];
+        let instance = &runtime.plugins.instances[chosen as usize];
+        let Some(handler) = instance
+            .handler
+            .as_ref()
+            .filter(|_| instance.phases.header_filter)
+        else {
+            continue;
+        };
+        if handler.header_filter(ctx) != BodyUse::Stream {
+            wanting.push(chosen);
+        }
+    }
+    wanting
+}
+
+/// Reads the body whole and runs the body filters on it; one that is too long passes unchanged and says so.
+async fn body_filters(
+    ctx: &mut Ctx,
+    gate: &Gate,
+    source: Source,
+    wanting: &[Chosen],
+    announced: Option<HeaderValue>,
+) -> (Source, Option<HeaderValue>) {
+    let (body, lease) = match source {
+        Source::Bytes(bytes) => (bytes, None),
+        Source::Upstream {
+            rest: Some(mut rest),
+            lease,
+            limit,
+            ..
+        } => {
+            let most = ctx.transform_limit();
+            match super::body::collect_within(&mut rest, most, limit).await {
+                Ok((bytes, true)) => (bytes, lease),
+                Ok((front, false)) => {
+                    gate.metrics.transform_skipped();
+                    tracing::warn!(request_id = %ctx.id, limit = most, "response body too large to transform");
+                    ctx.response
+                        .headers
+                        .insert(SKIPPED, HeaderValue::from_static("body-too-large"));
+                    return (
+                        Source::Upstream {
+                            front,
+                            rest: Some(rest),
+                            broken: None,
+                            lease,
+                            limit,
+                        },
+                        announced,
+                    );
+                }
+                Err((front, broken)) => {
+                    tracing::warn!(request_id = %ctx.id, error = ?broken, "the upstream broke off its body");
+                    let source = Source::Upstream {
+                        front,
+                        rest: None,
+                        broken,
+                        lease: None,
+                        limit,
+                    };
+                    return (source, announced);
+                }
+            }
+        }
+        ended => return (ended, announced),
+    };
+    if let Some(lease) = lease {
+        lease.release(gate);
+    }
+    let runtime = ctx.runtime.clone();
+    let body = wanting.iter().fold(body, |body, &chosen| {
+        match &runtime.plugins.instances[chosen as usize].handler {
+            Some(handler) => handler.body_filter(ctx, body),
+            None => body,
+        }
+    });
+    (Source::Bytes(body), None)
+}
+
+/// The body of an answer. When it has ended, so has the request.
+pub struct ResponseBody {
+    source: Source,
+    bodyless: bool,
+    live: Live,
+    status: StatusCode,
+    sent: u64,
+    guard: Guard,
+}
+
+/// Why a body ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokenBody {
+    /// The upstream's connection.
+    #[error("the upstream broke off its body: {0}")]
+    Upstream(#[from] hyper::Error),
+    /// Nothing came for `read_timeout`.
+    #[error("the upstream sent nothing for {} ms", .0.as_millis())]
+    Timeout(Duration),
+}
+
+impl ResponseBody {
+    /// The answer to a request that panicked; its log phase has run already.
+    pub fn panicked(gate: Rc<Gate>) -> Response<Self> {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let source = Source::Bytes(Bytes::from(error::status_text(status)));
+        let live = Live { gate, ctx: None };
+        let body = Self {
+            source,
+            bodyless: false,
+            live,
+            status,
+            sent: 0,
+            guard: Guard::default(),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        response
+    }
+
+    fn finish(&mut self) {
+        let ended = self.source.is_end();
+        if let Source::Upstream { lease, .. } = &mut self.source
+            && let Some(lease) = lease.take()
+            && (ended || self.bodyless)
+        {
+            lease.release(&self.live.gate);
+        }
+        self.live.end(self.status, self.sent);
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BrokenBody;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenBody>>> {
+        let this = self.get_mut();
+        let polled = match &mut this.source {
+            Source::Bytes(bytes) | Source::Upstream { front: bytes, .. } if !bytes.is_empty() => {
+                Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))))
+            }
+            Source::Bytes(_) => Poll::Ready(None),
+            Source::Upstream {
+                rest: Some(rest),
+                limit,
+                ..
+            } => match Pin::new(rest).poll_frame(cx) {
+                Poll::Ready(frame) => {
+                    this.guard.reset();
+                    Poll::Ready(frame.map(|frame| frame.map_err(BrokenBody::Upstream)))
+                }
+                Poll::Pending => this
+                    .guard
+                    .poll(*limit, cx)
+                    .map(|_| Some(Err(BrokenBody::Timeout(*limit)))),
+            },
+            Source::Upstream { broken, .. } => {
+                Poll::Ready(broken.take().map(|error| Err(error.into())))
+            }
+        };
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                this.sent += frame.data_ref().map_or(0, |data| data.len() as u64)
+            }
+            Poll::Ready(None) => this.finish(),
+            Poll::Ready(Some(Err(error))) => {
+                let id = this.live.ctx.as_ref().map(|ctx| ctx.id);
+                tracing::warn!(request_id = ?id, %error, "answer cut short");
+                if let Source::Upstream { rest, lease, .. } = &mut this.source {
+                    (*rest, *lease) = (None, None);
+                }
+            }
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bodyless || self.source.is_end()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.bodyless {
+            SizeHint::with_exact(0)
+        } else {
+            self.source.size_hint()
+        }
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}

@@ -1,0 +1,532 @@
+//! Asks the upstream: tries, time-outs and what their failures mean (proxy-and-routing.md 8).
+
+use std::cell::Cell;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::body::{BodyError, RequestBody, UpstreamBody};
+use super::ctx::Ctx;
+use super::error::Halt;
+use crate::carried::connect::{ConnectError, Connector};
+use crate::carried::deadline::{Elapsed, within};
+use crate::carried::dns::DnsError;
+use crate::carried::pool::{Key, Pooled, TlsKey};
+use crate::listen::Gate;
+use crate::runtime::UpstreamPlan;
+
+/// How much of a body is read before connecting, so that it can be sent with its length and again on a retry.
+const BUFFERED: usize = 64 * 1024;
+
+/// Why the upstream gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// The name of the service does not exist, or has no address.
+    #[error("name resolution failed for '{host}'{}", if *.retried { " on a retry" } else { "" })]
+    NoSuchName {
+        /// The name.
+        host: String,
+        /// Whether an earlier address had been tried.
+        retried: bool,
+    },
+    /// The name could not be looked up.
+    #[error("failed the initial dns/balancer resolve for '{host}' with: {reason}")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        reason: String,
+        /// Whether an earlier address had been tried.
+        retried: bool,
+    },
+    /// No connection.
+    #[error(
+        "cannot connect to target '{target}': {source} (is it listening, and reachable from this node?)"
+    )]
+    Connect {
+        /// The address.
+        target: SocketAddr,
+        /// Why not.
+        source: ConnectError,
+    },
+    /// The connection was not there in time.
+    #[error("connecting to target '{target}' took longer than {} ms", limit.as_millis())]
+    ConnectTimeout {
+        /// The address.
+        target: SocketAddr,
+        /// `connect_timeout`.
+        limit: Duration,
+    },
+    /// Nothing was read or written in time.
+    #[error("target '{target}' did not {what} for {} ms", limit.as_millis())]
+    Timeout {
+        /// The address.
+        target: SocketAddr,
+        /// `answer` or `take the request`.
+        what: &'static str,
+        /// `read_timeout` or `write_timeout`.
+        limit: Duration,
+    },
+    /// The answer was no HTTP, or the connection ended before it.
+    #[error("target '{target}' sent no valid response: {source}")]
+    Response {
+        /// The address.
+        target: SocketAddr,
+        /// What was wrong.
+        source: hyper::Error,
+    },
+    /// The client's body broke off while it was being sent.
+    #[error("the client's body broke off: {0}")]
+    Client(hyper::Error),
+    /// The request cannot be written as HTTP/1.1.
+    #[error("the request cannot be sent upstream: {0}")]
+    Unsendable(http::Error),
+}
+
+impl UpstreamError {
+    /// Status and message for the client (8.1).
+    pub fn answer(&self) -> (StatusCode, String) {
+        let status = match self {
+            Self::NoSuchName { retried: false, .. } => {
+                return (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "name resolution failed".to_owned(),
+                );
+            }
+            Self::Resolve { retried: false, .. } => {
+                return (StatusCode::INTERNAL_SERVER_ERROR, self.to_string());
+            }
+            Self::NoSuchName { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Resolve { .. } | Self::Unsendable(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Connect { .. } | Self::Response { .. } => StatusCode::BAD_GATEWAY,
+            Self::ConnectTimeout { .. } | Self::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::Client(_) => StatusCode::BAD_REQUEST,
+        };
+        (status, super::error::status_text(status))
+    }
+
+    /// Whether an address had been found, so that the answer counts as proxied (6.2).
+    pub fn proxying_began(&self) -> bool {
+        !matches!(
+            self,
+            Self::NoSuchName { retried: false, .. } | Self::Resolve { retried: false, .. }
+        )
+    }
+
+    /// A bounded word for logs and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NoSuchName { .. } | Self::Resolve { .. } => "dns",
+            Self::Connect { .. } => "connect",
+            Self::ConnectTimeout { .. } => "connect_timeout",
+            Self::Timeout { .. } => "timeout",
+            Self::Response { .. } => "response",
+            Self::Client(_) => "client",
+            Self::Unsendable(_) => "request",
+        }
+    }
+}
+
+/// How a try ended without a response.
+struct Failed {
+    error: UpstreamError,
+    /// The request had started to be sent.
+    sent: bool,
+    /// It failed on a connection that had waited, which the upstream may have closed at that moment.
+    stale: bool,
+}
+
+/// An upstream's answer, and what gives its connection back.
+pub struct Answered {
+    /// The response; its body streams.
+    pub response: Response<Incoming>,
+    /// Gives the connection back to the pool once the body has ended.
+    pub lease: Lease,
+    /// How long the body may pause.
+    pub read_timeout: Duration,
+}
+
+/// A connection in use.
+pub struct Lease {
+    key: Key,
+    connection: Pooled,
+    body: Rc<Progress>,
+}
+
+impl Lease {
+    /// The response has ended: the connection may serve another request, unless it still sends this one.
+    pub fn release(self, gate: &Gate) {
+        if self.body.ended.get() {
+            gate.pool.put(self.key, self.connection);
+        }
+    }
+}
+
+/// Asks the upstream of the matched route, trying again as far as its `retries` and the request allow.
+///
+/// # Errors
+/// [`Halt::Upstream`] with the failure of the last try.
+pub async fn send(ctx: &mut Ctx, gate: &Gate, plan: &UpstreamPlan) -> Result<Answered, Halt> {
+    if plan.buffer_request {
+        buffer(&mut ctx.request.body)
+            .await
+            .map_err(Halt::Upstream)?;
+    }
+    let idempotent = !matches!(*ctx.upstream_method(), Method::POST | Method::PATCH)
+        && ctx.upstream_method() != "LOCK";
+    let mut tries_left = plan.retries;
+    let mut first = None;
+    loop {
+        let retried = first.is_some();
+        let target = address(ctx, gate, plan, retried)
+            .await
+            .map_err(Halt::Upstream)?;
+        ctx.timing.balanced(target);
+        let failed = match attempt(ctx, gate, plan, target, first == Some(target)).await {
+            Ok(answered) => return Ok(answered),
+            Err(failed) => failed,
+        };
+        first = Some(target);
+        let repeatable = ctx.request.body.replayable() && (plan.buffer_request || !failed.sent);
+        let again = repeatable
+            && (!failed.sent || idempotent)
+            && !matches!(failed.error, UpstreamError::Client(_));
+        if failed.stale && again {
+            continue; // A connection that had gone stale is no try of the target.
+        }
+        if !again || tries_left == 0 || matches!(failed.error, UpstreamError::Unsendable(_)) {
+            return Err(Halt::Upstream(failed.error));
+        }
+        tracing::debug!(request_id = %ctx.id, reason = failed.error.reason(), "trying again: {}", failed.error);
+        tries_left -= 1;
+    }
+}
+
+async fn buffer(body: &mut RequestBody) -> Result<(), UpstreamError> {
+    body.fill(BUFFERED).await.map_err(|error| match error {
+        BodyError::Client(source) => UpstreamError::Client(source),
+        BodyError::TooLarge { .. } => unreachable!("fill has no limit error"),
+    })
+}
+
+/// The next address of the service; each try may get another.
+async fn address(
+    ctx: &Ctx,
+    gate: &Gate,
+    plan: &UpstreamPlan,
+    retried: bool,
+) -> Result<SocketAddr, UpstreamError> {
+    if let Some(address) = plan.literal {
+        return Ok(address);
+    }
+    match gate.dns.resolve(&plan.host, plan.port).await {
+        Ok(addresses) => Ok(addresses.get(ctx.timing.tries)),
+        Err(DnsError::NotFound) => Err(UpstreamError::NoSuchName {
+            host: plan.host.to_string(),
+            retried,
+        }),
+        Err(DnsError::Failed { name, reason }) => Err(UpstreamError::Resolve {
+            host: name,
+            reason,
+            retried,
+        }),
+    }
+}
+
+/// One try. `fresh`: do not use a connection that has waited, the last one of this target was stale.
+async fn attempt(
+    ctx: &mut Ctx,
+    gate: &Gate,
+    plan: &UpstreamPlan,
+    target: SocketAddr,
+    fresh: bool,
+) -> Result<Answered, Failed> {
+    let host = host_header(ctx, plan);
+    let tls = plan.https.then(|| TlsKey {
+        server_name: server_name(host.as_ref(), plan),
+        verify: plan.verify,
+    });
+    let key = Key {
+        address: target,
+        tls,
+    };
+    let waiting = if fresh { None } else { gate.pool.take(&key) };
+    let reused = waiting.is_some();
+    let early = |error| Failed {
+        error,
+        sent: false,
+        stale: false,
+    };
+    let mut connection = match waiting {
+        Some(connection) => connection,
+        None => connect(&gate.connector, &key, plan.connect_timeout)
+            .await
+            .map_err(early)?,
+    };
+    if connection.sender.ready().await.is_err() {
+        // Closed between the pool and here.
+        let error = UpstreamError::Connect {
+            target,
+            source: ConnectError::Closed,
+        };
+        return Err(Failed {
+            error,
+            sent: false,
+            stale: reused,
+        });
+    }
+    let (request, progress) =
+        build(ctx, plan, host).map_err(|e| early(UpstreamError::Unsendable(e)))?;
+    connection.served += 1;
+    let sending = connection.sender.try_send_request(request);
+    match patiently(sending, &progress, plan).await {
+        Ok(Ok(response)) => {
+            ctx.timing.answered(response.status());
+            let lease = Lease {
+                key,
+                connection,
+                body: progress,
+            };
+            Ok(Answered {
+                response,
+                lease,
+                read_timeout: plan.read_timeout,
+            })
+        }
+        Ok(Err(mut failure)) => {
+            // hyper gives the request back when not a byte of it was written.
+            let unsent = failure.take_message();
+            let sent = unsent.is_none();
+            if let Some(request) = unsent {
+                ctx.request.body.restore(request.into_body().body);
+            }
+            let source = failure.into_error();
+            let closed =
+                source.is_incomplete_message() || source.is_canceled() || source.is_closed();
+            let stale = reused && (!sent || closed);
+            let error = match progress.client_error.take() {
+                Some(client) => UpstreamError::Client(client),
+                None => UpstreamError::Response { target, source },
+            };
+            Err(Failed { error, sent, stale })
+        }
+        Err(what) => {
+            let limit = if what == WRITE {
+                plan.write_timeout
+            } else {
+                plan.read_timeout
+            };
+            Err(Failed {
+                error: UpstreamError::Timeout {
+                    target,
+                    what,
+                    limit,
+                },
+                sent: true,
+                stale: false,
+            })
+        }
+    }
+}
+
+async fn connect(
+    connector: &Connector,
+    key: &Key,
+    limit: Duration,
+) -> Result<Pooled, UpstreamError> {
+    let target = key.address;
+    match within(limit, connector.connect(key)).await {
+        Ok(Ok(sender)) => Ok(Pooled { sender, served: 0 }),
+        Ok(Err(source)) => Err(UpstreamError::Connect { target, source }),
+        Err(Elapsed) => Err(UpstreamError::ConnectTimeout { target, limit }),
+    }
+}
+
+const READ: &str = "answer";
+const WRITE: &str = "take the request";
+
+/// Waits for the head of the response: `read_timeout` after the request has gone out, `write_timeout` between writes.
+/// A client that is slow with its body does not use up the upstream's time.
+async fn patiently<F: Future>(
+    work: F,
+    progress: &Progress,
+    plan: &UpstreamPlan,
+) -> Result<F::Output, &'static str> {
+    let mut work = std::pin::pin!(work);
+    loop {
+        let (limit, what) = if progress.ended.get() {
+            (plan.read_timeout, READ)
+        } else {
+            (plan.write_timeout, WRITE)
+        };
+        let since = progress.last.get();
+        let left = limit
+            .saturating_sub(since.elapsed())
+            .max(Duration::from_millis(1));
+        if let Ok(done) = within(left, work.as_mut()).await {
+            return Ok(done);
+        }
+        let moved = progress.last.get() > since || progress.ended.get() != (what == READ);
+        if !moved && !progress.waits_for_client.get() {
+            return Err(what);
+        }
+        if progress.waits_for_client.get() {
+            progress.last.set(Instant::now());
+        }
+    }
+}
+
+fn build(
+    ctx: &mut Ctx,
+    plan: &UpstreamPlan,
+    host: Option<HeaderValue>,
+) -> Result<(Request<TrackedBody>, Rc<Progress>), http::Error> {
+    let method = ctx.upstream_method().clone();
+    let uri = target_uri(ctx)?;
+    let body = ctx.request.body.send();
+    let mut request = Request::new(());
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    let headers = request.headers_mut();
+    // A retry needs the headers again; the last try takes them.
+    *headers = if plan.retries == 0 && !ctx.request.body.replayable() {
+        std::mem::take(&mut ctx.request.headers)
+    } else {
+        ctx.request.headers.clone()
+    };
+    if let Some(host) = host {
+        headers.insert(HOST, host);
+    }
+    if let UpstreamBody::Full(bytes) = &body
+        && ctx.request.had_body
+    {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    }
+    if ctx.websocket {
+        headers.insert(CONNECTION, HeaderValue::from_static("keep-alive, Upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    }
+    let progress = Rc::new(Progress::new(body.is_end_stream()));
+    Ok((
+        request.map(|()| TrackedBody {
+            body,
+            progress: progress.clone(),
+        }),
+        progress,
+    ))
+}
+
+/// The request target: path and query as plugins left them.
+fn target_uri(ctx: &Ctx) -> Result<Uri, http::Error> {
+    let query = ctx.upstream_query();
+    let mut target =
+        String::with_capacity(ctx.upstream.path.len() + query.map_or(0, |q| q.len() + 1));
+    target.push_str(&ctx.upstream.path);
+    if let Some(query) = query {
+        target.push('?');
+        target.push_str(query);
+    }
+    Ok(Uri::builder().path_and_query(target).build()?)
+}
+
+/// The Host to send: a plugin's, the client's with `preserve_host`, else the service's.
+fn host_header(ctx: &Ctx, plan: &UpstreamPlan) -> Option<HeaderValue> {
+    ctx.upstream
+        .host
+        .clone()
+        .or_else(|| {
+            if plan.preserve_host {
+                ctx.request.host.clone()
+            } else {
+                None
+            }
+        })
+        .or_else(|| Some(plan.host_header.clone()))
+}
+
+/// The name for TLS: the Host being sent, without its port.
+fn server_name(host: Option<&HeaderValue>, plan: &UpstreamPlan) -> Rc<str> {
+    let text = host.and_then(|h| h.to_str().ok()).unwrap_or(&plan.host);
+    Rc::from(crate::router::split_host(text, plan.port).0)
+}
+
+/// How far a request body has got.
+pub struct Progress {
+    last: Cell<Instant>,
+    ended: Cell<bool>,
+    waits_for_client: Cell<bool>,
+    client_error: Cell<Option<hyper::Error>>,
+}
+
+impl Progress {
+    fn new(ended: bool) -> Self {
+        Self {
+            last: Cell::new(Instant::now()),
+            ended: Cell::new(ended),
+            waits_for_client: Cell::new(false),
+            client_error: Cell::new(None),
+        }
+    }
+}
+
+/// A request body that notes its progress.
+pub struct TrackedBody {
+    body: UpstreamBody,
+    progress: Rc<Progress>,
+}
+
+impl Body for TrackedBody {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let progress = &self.progress;
+        progress.waits_for_client.set(polled.is_pending());
+        match polled {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(frame) => {
+                progress.last.set(Instant::now());
+                match frame {
+                    Some(Ok(frame)) => {
+                        progress.ended.set(self.body.is_end_stream());
+                        Poll::Ready(Some(Ok(frame)))
+                    }
+                    Some(Err(error)) => {
+                        progress.client_error.set(Some(error));
+                        Poll::Ready(Some(Err(BrokenOff)))
+                    }
+                    None => {
+                        progress.ended.set(true);
+                        Poll::Ready(None)
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The client's body broke off; the cause is in [`Progress`].
+#[derive(Debug, thiserror::Error)]
+#[error("the client's body broke off")]
+pub struct BrokenOff;

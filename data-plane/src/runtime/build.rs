@@ -1,0 +1,269 @@
+//! Model to Runtime. Nothing a document says can fail here: that was the model's part.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use shared::entities::{Route, Service};
+use shared::model::Model;
+use shared::sync::Version;
+use shared::types::{HeaderMatch, HostPattern, PathPattern, Protocol, Wildcard};
+
+use super::{ProxySettings, RouteEntry, Runtime, UpstreamPlan};
+use crate::plugins::{self, Instance, PhaseSet, Plugins, Scope};
+use crate::router::{PathInput, Protocols, RouteInput, Router};
+
+/// Kong's defaults, for a service that says null.
+const TIMEOUT: u32 = 60_000;
+const RETRIES: u16 = 5;
+
+impl Runtime {
+    /// Builds the runtime of a model. `previous` lends what did not change.
+    pub fn build(
+        model: Arc<Model>,
+        version: Option<Version>,
+        previous: Option<&Runtime>,
+        settings: Arc<ProxySettings>,
+    ) -> Self {
+        let plugins = compile(&model, previous);
+        let routes: Vec<RouteEntry> = model
+            .routes
+            .values()
+            .map(|route| {
+                let service = route
+                    .service
+                    .as_ref()
+                    .and_then(|s| model.services.get(&s.uuid()))
+                    .cloned();
+                entry(route.clone(), service, &plugins)
+            })
+            .collect();
+        let texts: Vec<Texts> = routes.iter().map(|entry| Texts::of(&entry.route)).collect();
+        let inputs = routes
+            .iter()
+            .zip(&texts)
+            .enumerate()
+            .filter(|(_, (entry, _))| entry.protocols.any())
+            .map(|(index, (entry, texts))| texts.input(index as u32, &entry.route));
+        let router = Router::build(inputs, previous.map(|p| &p.router));
+        Self {
+            version,
+            router,
+            global: plugins.chain(None, None),
+            keys: model
+                .key_auths
+                .values()
+                .filter_map(|key| Some((key.key.clone()?, key.clone())))
+                .collect(),
+            usernames: model
+                .consumers
+                .values()
+                .filter_map(|consumer| Some((consumer.username.clone()?, consumer.id.uuid())))
+                .collect(),
+            groups: groups(&model),
+            plugins,
+            routes,
+            model,
+            settings,
+        }
+    }
+}
+
+fn groups(model: &Model) -> HashMap<uuid::Uuid, Vec<Arc<str>>, foldhash::fast::RandomState> {
+    let mut groups: HashMap<_, Vec<Arc<str>>, _> = HashMap::default();
+    for acl in model.acls.values() {
+        groups
+            .entry(acl.consumer.uuid())
+            .or_default()
+            .push(Arc::from(acl.group.as_str()));
+    }
+    groups.values_mut().for_each(|names| names.sort());
+    groups
+}
+
+/// Compiles every plugin configuration; one whose document did not change keeps its handler.
+fn compile(model: &Model, previous: Option<&Runtime>) -> Plugins {
+    let mut plugins = Plugins::default();
+    for (id, plugin) in model.plugins.iter() {
+        let document = &plugin.document;
+        let kept = previous.and_then(|p| Some((p.model.plugins.get(id)?, p.plugins.handler(id)?)));
+        let handler = match kept {
+            Some((old, handler)) if Arc::ptr_eq(&old.document, document) => Some(handler),
+            _ => plugin
+                .config
+                .as_ref()
+                .and_then(|config| plugins::build(&document.name, config)),
+        };
+        let phases = match &handler {
+            Some(handler) => handler.phases(),
+            // A plugin this software does not know fails closed, in access.
+            None => PhaseSet {
+                access: true,
+                ..PhaseSet::default()
+            },
+        };
+        let scope = Scope {
+            route: document.route.as_ref().map(|f| f.uuid()),
+            service: document.service.as_ref().map(|f| f.uuid()),
+            consumer: document.consumer.as_ref().map(|f| f.uuid()),
+        };
+        let priority = plugin.schema.map_or(i32::MAX, |schema| schema.priority);
+        plugins.add(
+            priority,
+            scope,
+            Instance {
+                id: *id,
+                name: Arc::from(document.name.as_str()),
+                phases,
+                handler,
+            },
+        );
+    }
+    plugins.sort();
+    plugins
+}
+
+fn entry(route: Arc<Route>, service: Option<Arc<Service>>, plugins: &Plugins) -> RouteEntry {
+    let chain = plugins.chain(Some(route.id.uuid()), service.as_ref().map(|s| s.id.uuid()));
+    let plan = service.as_ref().map(|service| plan(&route, service));
+    RouteEntry {
+        protocols: Protocols::new(route.protocols.iter().map(|p| p.as_str())),
+        redirect_status: route.https_redirect_status_code,
+        chain,
+        plan,
+        route,
+        service,
+    }
+}
+
+fn plan(route: &Route, service: &Service) -> UpstreamPlan {
+    let host: &str = &service.host;
+    let literal = service
+        .host
+        .address()
+        .map(|ip| SocketAddr::new(ip, service.port));
+    let ms = |limit: Option<u32>| Duration::from_millis(limit.unwrap_or(TIMEOUT).into());
+    let https = matches!(
+        service.protocol,
+        Protocol::Https | Protocol::Grpcs | Protocol::Tls
+    );
+    UpstreamPlan {
+        host: Box::from(host),
+        port: service.port,
+        literal,
+        https,
+        verify: service.tls_verify.unwrap_or(false),
+        host_header: host_header(host, service.port, service.protocol),
+        path: service.path.as_ref().map(|path| Box::from(&**path)),
+        strip_path: route.strip_path,
+        preserve_host: route.preserve_host,
+        buffer_request: route.request_buffering,
+        retries: service.retries.unwrap_or(RETRIES),
+        connect_timeout: ms(service.connect_timeout),
+        write_timeout: ms(service.write_timeout),
+        read_timeout: ms(service.read_timeout),
+    }
+}
+
+/// The port is left out where it is the protocol's own (proxy-and-routing.md 6.1).
+fn host_header(host: &str, port: u16, protocol: Protocol) -> HeaderValue {
+    let host = if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    };
+    let own = match protocol {
+        Protocol::Http | Protocol::Grpc => 80,
+        Protocol::Https | Protocol::Grpcs => 443,
+        _ => 0,
+    };
+    let text = if port == own {
+        host
+    } else {
+        format!("{host}:{port}")
+    };
+    HeaderValue::from_str(&text).expect("the schema let only host names and addresses pass")
+}
+
+/// The texts of a route's criteria, as the router takes them.
+struct Texts {
+    hosts: Option<Vec<String>>,
+    headers: Vec<(String, Vec<String>)>,
+    snis: Vec<String>,
+}
+
+impl Texts {
+    fn of(route: &Route) -> Self {
+        let headers = route
+            .headers
+            .iter()
+            .flatten()
+            .map(|(name, values)| (name.to_string(), values.iter().map(header_text).collect()));
+        Self {
+            hosts: route
+                .hosts
+                .as_ref()
+                .map(|hosts| hosts.iter().map(host_text).collect()),
+            headers: headers.collect(),
+            snis: route
+                .snis
+                .iter()
+                .flatten()
+                .map(|sni| wildcard_text(&sni.0))
+                .collect(),
+        }
+    }
+
+    fn input<'a>(&'a self, index: u32, route: &'a Route) -> RouteInput<'a> {
+        let texts = |list: &'a [String]| list.iter().map(String::as_str).collect();
+        RouteInput {
+            index,
+            id: route.id.uuid(),
+            methods: route
+                .methods
+                .iter()
+                .flatten()
+                .map(|method| &**method)
+                .collect(),
+            hosts: self.hosts.as_deref().map(texts),
+            paths: route.paths.iter().flatten().map(path_input).collect(),
+            headers: self
+                .headers
+                .iter()
+                .map(|(name, values)| (name.as_str(), texts(values)))
+                .collect(),
+            snis: texts(&self.snis),
+            regex_priority: route.regex_priority.unwrap_or(0),
+        }
+    }
+}
+
+fn host_text(host: &HostPattern) -> String {
+    let name = wildcard_text(&host.name);
+    host.port
+        .map_or(name.clone(), |port| format!("{name}:{port}"))
+}
+
+fn wildcard_text(wildcard: &Wildcard) -> String {
+    match wildcard {
+        Wildcard::Exact(text) => text.clone(),
+        Wildcard::Suffix(text) => format!("*{text}"),
+        Wildcard::Prefix(text) => format!("{text}*"),
+    }
+}
+
+fn header_text(value: &HeaderMatch) -> String {
+    match value {
+        HeaderMatch::Exact(text) => text.clone(),
+        HeaderMatch::Regex(regex) => format!("~*{}", regex.as_str()),
+    }
+}
+
+fn path_input(path: &PathPattern) -> PathInput<'_> {
+    match path {
+        PathPattern::Prefix(prefix) => PathInput::Prefix(prefix),
+        PathPattern::Regex(regex) => PathInput::Regex(&regex.source, Some(&regex.regex)),
+    }
+}

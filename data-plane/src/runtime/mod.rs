@@ -1,0 +1,155 @@
+//! The built form of one revision: immutable, swapped whole, shared by every request that began while it was current.
+
+mod build;
+mod settings;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use foldhash::fast::RandomState;
+use http::HeaderValue;
+use shared::entities::{Consumer, KeyAuth, Route, Service};
+use shared::model::Model;
+use shared::sync::Version;
+use uuid::Uuid;
+
+use crate::plugins::{Chain, Plugins};
+use crate::router::{Protocols, Router};
+pub use settings::ProxySettings;
+
+/// One revision, ready to serve.
+pub struct Runtime {
+    /// Which version this is; `None` before the first.
+    pub version: Option<Version>,
+    /// The typed documents it was built from.
+    pub model: Arc<Model>,
+    pub(crate) router: Router,
+    pub(crate) routes: Vec<RouteEntry>,
+    pub(crate) plugins: Plugins,
+    /// What runs for requests that match no route.
+    pub(crate) global: Chain,
+    keys: HashMap<String, Arc<KeyAuth>, RandomState>,
+    usernames: HashMap<String, Uuid, RandomState>,
+    groups: HashMap<Uuid, Vec<Arc<str>>, RandomState>,
+    settings: Arc<ProxySettings>,
+}
+
+/// One route with everything a request on it needs.
+pub struct RouteEntry {
+    /// The route.
+    pub route: Arc<Route>,
+    /// Its service, if it has one.
+    pub service: Option<Arc<Service>>,
+    pub(crate) protocols: Protocols,
+    pub(crate) redirect_status: u16,
+    pub(crate) chain: Chain,
+    pub(crate) plan: Option<UpstreamPlan>,
+}
+
+/// How the upstream of a route is asked.
+#[derive(Debug)]
+pub struct UpstreamPlan {
+    /// Host name as configured.
+    pub host: Box<str>,
+    /// Port.
+    pub port: u16,
+    /// The address, when the host is one.
+    pub literal: Option<SocketAddr>,
+    /// TLS to the upstream.
+    pub https: bool,
+    /// Whether its certificate is verified.
+    pub verify: bool,
+    /// The Host to send unless `preserve_host` or a plugin says otherwise.
+    pub host_header: HeaderValue,
+    /// The service's path.
+    pub path: Option<Box<str>>,
+    /// Whether the matched prefix is taken off.
+    pub strip_path: bool,
+    /// Whether the client's Host goes up.
+    pub preserve_host: bool,
+    /// Whether the body is read (up to 64 KiB) before connecting.
+    pub buffer_request: bool,
+    /// Further tries.
+    pub retries: u16,
+    /// `connect_timeout`.
+    pub connect_timeout: Duration,
+    /// `write_timeout`.
+    pub write_timeout: Duration,
+    /// `read_timeout`.
+    pub read_timeout: Duration,
+}
+
+impl Runtime {
+    /// What a node serves before its first configuration: nothing.
+    pub fn empty(settings: Arc<ProxySettings>) -> Self {
+        Self::build(Arc::new(Model::default()), None, None, settings)
+    }
+
+    /// The settings of this node.
+    pub fn settings(&self) -> &ProxySettings {
+        &self.settings
+    }
+
+    /// The key-auth credential of this key, unless its `ttl` has run out.
+    pub fn key_auth(&self, key: &str) -> Option<&Arc<KeyAuth>> {
+        let found = self.keys.get(key)?;
+        match found.expires_at {
+            Some(at) if at.0 <= now() => None,
+            _ => Some(found),
+        }
+    }
+
+    /// The consumer with this id.
+    pub fn consumer(&self, id: &Uuid) -> Option<&Arc<Consumer>> {
+        self.model.consumers.get(id)
+    }
+
+    /// The consumer with this user name.
+    pub fn consumer_by_username(&self, name: &str) -> Option<&Arc<Consumer>> {
+        self.consumer(self.usernames.get(name)?)
+    }
+
+    /// The acl groups of a consumer, in the order of their names.
+    pub fn groups(&self, consumer: &Uuid) -> &[Arc<str>] {
+        self.groups.get(consumer).map_or(&[], Vec::as_slice)
+    }
+
+    /// The revision, 0 before the first.
+    pub fn revision(&self) -> u64 {
+        self.version.as_ref().map_or(0, |v| v.revision)
+    }
+}
+
+fn now() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs() as i64)
+}
+
+/// A worker's handle on a runtime. Cloning it writes no cache line that another core reads.
+#[derive(Clone)]
+pub struct Pinned(Rc<Arc<Runtime>>);
+
+impl Pinned {
+    /// A handle of this worker.
+    pub fn new(runtime: Arc<Runtime>) -> Self {
+        Self(Rc::new(runtime))
+    }
+
+    /// Whether this is a handle on `other`.
+    pub fn is(&self, other: &Arc<Runtime>) -> bool {
+        Arc::ptr_eq(&self.0, other)
+    }
+}
+
+impl Deref for Pinned {
+    type Target = Runtime;
+
+    fn deref(&self) -> &Runtime {
+        &self.0
+    }
+}

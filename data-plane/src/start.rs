@@ -1,0 +1,336 @@
+//! From settings to a serving node, and back to nothing.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use hyper_util::rt::TokioIo;
+use shared::entities;
+use shared::model::Model;
+use shared::plugins::Catalog;
+use shared::settings::{AccessLog, Listen};
+use shared::sync::{State, Version};
+use tokio_util::sync::CancellationToken;
+
+use crate::carried::connect::{ConnectError, Connector};
+use crate::carried::dns::{Dns, DnsError, Options};
+use crate::config::Config;
+use crate::listen::{self, BindError, Bound, Node, TlsError, Worker};
+use crate::proxy::headers::SERVER_TOKEN;
+use crate::runtime::{ProxySettings, Runtime};
+use crate::sync::{self, Applied, Rejected};
+use crate::telemetry::access_log;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::status::Status;
+
+/// How long requests may take to end after the node was told to stop.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address is in use, or not this machine's.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A file that a setting names.
+    #[error("{0}")]
+    Settings(String),
+    /// The certificate for clients.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The trust store for upstreams.
+    #[error(transparent)]
+    Trust(#[from] ConnectError),
+    /// The resolver.
+    #[error("cannot prepare the resolver: {0}")]
+    Dns(#[from] DnsError),
+    /// The identity, the copy of the configuration, the join.
+    #[error(transparent)]
+    Sync(#[from] sync::SyncError),
+    /// A thread or a runtime.
+    #[error("cannot start: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// A node that serves.
+pub struct Running {
+    /// What is bound: `proxy`, `proxy_ssl` and `status`, each with its address.
+    pub listening: Vec<(&'static str, SocketAddr)>,
+    /// The link to the control plane.
+    pub link: sync::Link,
+    drain: CancellationToken,
+    offline: CancellationToken,
+    threads: Vec<JoinHandle<()>>,
+    keeping_up: Option<JoinHandle<()>>,
+    background: Option<tokio::runtime::Runtime>,
+}
+
+impl Running {
+    /// Accepts no more, lets requests end, keeps the configuration on disk, and waits for all of it.
+    pub fn stop(mut self) {
+        self.drain.cancel();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of this node panicked");
+            }
+        }
+        self.offline.cancel();
+        if let Some(link) = self.keeping_up.take()
+            && link.join().is_err()
+        {
+            tracing::error!("the link's thread panicked");
+        }
+        if let Some(background) = self.background.take() {
+            background.shutdown_timeout(Duration::from_secs(1));
+        }
+    }
+}
+
+/// Starts a node: boots from its copy of the configuration, binds, serves, and keeps up with the control plane.
+///
+/// Blocks until every listener is bound; the caller needs no async runtime.
+///
+/// # Errors
+/// See [`StartError`]; nothing is left running.
+pub fn start(config: Config) -> Result<Running, StartError> {
+    let workers = config.workers.count();
+    let bound = config
+        .proxy_listen
+        .0
+        .iter()
+        .map(|listen| listen::bind(listen, workers, "proxy_listen"))
+        .collect::<Result<Vec<_>, _>>()?;
+    let status = config
+        .status_listen
+        .0
+        .iter()
+        .map(|address| listen::bind(&plain(*address), 1, "status_listen"))
+        .collect::<Result<Vec<_>, _>>()?;
+    let background = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("background")
+        .enable_all()
+        .build()?;
+    let node = node(&config, &background)?;
+    let metrics = Metrics::new(workers);
+    let drain = CancellationToken::new();
+    let client = sync::Client::boot(link_settings(&config), applying(node.clone()))?;
+    let link = client.link();
+    let listening = addresses(&bound, &status);
+    let mut threads = Vec::new();
+    let log = match &config.proxy_access_log {
+        AccessLog::Off => None,
+        AccessLog::File { path, json } => Some(open_log(path, *json, &mut threads)?),
+    };
+    let sockets = per_worker(bound, workers, &config)?;
+    for (index, sockets) in sockets.into_iter().enumerate() {
+        threads.push(listen::spawn(Worker {
+            index,
+            node: node.clone(),
+            sockets,
+            metrics: metrics.shard(index),
+            log: log.clone(),
+            drain: drain.clone(),
+            grace: GRACE,
+        })?);
+    }
+    // The log's thread was first and ends last, once every worker's end of it is gone.
+    threads.reverse();
+    drop(log);
+    let told = Arc::new(Status {
+        node,
+        metrics,
+        link: link.clone(),
+        draining: AtomicBool::new(false),
+        started: std::time::Instant::now(),
+    });
+    serve_status(&background, status, &told)?;
+    let offline = CancellationToken::new();
+    let keeping_up = Some(keep_up(client, offline.clone())?);
+    Ok(Running {
+        listening,
+        link,
+        drain,
+        offline,
+        threads,
+        keeping_up,
+        background: Some(background),
+    })
+}
+
+fn node(config: &Config, background: &tokio::runtime::Runtime) -> Result<Arc<Node>, StartError> {
+    let settings = Arc::new(ProxySettings::new(config));
+    let options = Options {
+        servers: config.dns_resolver.0.clone(),
+        hosts_file: config.dns_hostsfile.clone(),
+        ..Options::default()
+    };
+    Ok(Arc::new(Node {
+        runtime: ArcSwap::from_pointee(Runtime::empty(settings.clone())),
+        settings,
+        dns: Dns::new(options, background.handle().clone())?,
+        connector: Connector::new(&config.lua_ssl_trusted_certificate)?,
+    }))
+}
+
+fn link_settings(config: &Config) -> sync::Settings {
+    sync::Settings {
+        data_dir: config.data_dir.clone(),
+        control_plane: config.control_plane.0.clone(),
+        join: config.join.as_ref().map(|token| token.expose().to_owned()),
+        snapshot: None,
+        max_state_bytes: config.max_state_bytes.0,
+        software: SERVER_TOKEN.to_owned(),
+        hostname: hostname::get().map_or_else(
+            |_| String::new(),
+            |name| name.to_string_lossy().into_owned(),
+        ),
+        plugins: Catalog::builtin()
+            .iter()
+            .map(|plugin| plugin.name.to_owned())
+            .collect(),
+        features: entities::all()
+            .iter()
+            .map(|entity| entity.kind.to_owned())
+            .collect(),
+    }
+}
+
+/// Builds each version aside from traffic, and swaps it in when the link says so.
+fn applying(
+    node: Arc<Node>,
+) -> impl FnMut(State, Version) -> Result<Applied, Rejected> + Send + 'static {
+    let mut last: Option<(State, Arc<Model>)> = None;
+    move |state, version| {
+        let previous = last.as_ref().map(|(state, model)| (state, &**model));
+        let model =
+            Model::build(&state, previous, Catalog::builtin()).map_err(Rejected::Invalid)?;
+        let model = Arc::new(model);
+        let current = node.runtime.load_full();
+        let runtime = Runtime::build(
+            model.clone(),
+            Some(version),
+            Some(&current),
+            node.settings.clone(),
+        );
+        last = Some((state, model));
+        let node = node.clone();
+        Ok(Applied::new(move || node.runtime.store(Arc::new(runtime))))
+    }
+}
+
+/// The thread that holds the link to the control plane.
+fn keep_up(client: sync::Client, shutdown: CancellationToken) -> std::io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name("sync".to_owned())
+        .spawn(move || {
+            if let Err(error) = runtime.block_on(client.run(shutdown)) {
+                tracing::error!(%error, "the link to the control plane has ended");
+            }
+        })
+}
+
+fn plain(address: SocketAddr) -> Listen {
+    Listen {
+        address,
+        tls: false,
+        http2: false,
+        backlog: None,
+        ipv6only: None,
+    }
+}
+
+fn addresses(proxy: &[Bound], status: &[Bound]) -> Vec<(&'static str, SocketAddr)> {
+    let proxy = proxy.iter().map(|b| {
+        (
+            if b.listen.tls { "proxy_ssl" } else { "proxy" },
+            b.listen.address,
+        )
+    });
+    proxy
+        .chain(status.iter().map(|b| ("status", b.listen.address)))
+        .collect()
+}
+
+fn open_log(
+    path: &Path,
+    json: bool,
+    threads: &mut Vec<JoinHandle<()>>,
+) -> Result<access_log::Sink, StartError> {
+    let (sink, thread) = access_log::open(path, json).map_err(|error| {
+        StartError::Settings(format!(
+            "proxy_access_log: cannot open {}: {error}",
+            path.display()
+        ))
+    })?;
+    threads.push(thread);
+    Ok(sink)
+}
+
+type Sockets = Vec<(
+    Listen,
+    std::net::TcpListener,
+    Option<Arc<rustls::ServerConfig>>,
+)>;
+
+/// Deals the sockets out, one of each listener to each worker.
+fn per_worker(
+    bound: Vec<Bound>,
+    workers: usize,
+    config: &Config,
+) -> Result<Vec<Sockets>, StartError> {
+    let files = config
+        .ssl_cert
+        .as_deref()
+        .zip(config.ssl_cert_key.as_deref());
+    let mut dealt: Vec<Sockets> = (0..workers).map(|_| Vec::new()).collect();
+    for Bound { listen, sockets } in bound {
+        let tls = match listen.tls {
+            true => Some(listen::server_config(
+                &listen::certificate(files, &config.data_dir)?,
+                listen.http2,
+            )?),
+            false => None,
+        };
+        for (worker, socket) in dealt.iter_mut().zip(sockets) {
+            worker.push((listen.clone(), socket, tls.clone()));
+        }
+    }
+    Ok(dealt)
+}
+
+fn serve_status(
+    background: &tokio::runtime::Runtime,
+    bound: Vec<Bound>,
+    status: &Arc<Status>,
+) -> Result<(), StartError> {
+    let _inside = background.enter();
+    for socket in bound.into_iter().flat_map(|b| b.sockets) {
+        let socket = tokio::net::TcpListener::from_std(socket)?;
+        let status = status.clone();
+        background.spawn(async move {
+            loop {
+                let Ok((stream, _)) = socket.accept().await else {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                };
+                let status = status.clone();
+                tokio::spawn(async move {
+                    let service = hyper::service::service_fn(|request| status.respond(request));
+                    let http = hyper::server::conn::http1::Builder::new();
+                    if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
+                        tracing::debug!(%error, "status connection ended");
+                    }
+                });
+            }
+        });
+    }
+    Ok(())
+}

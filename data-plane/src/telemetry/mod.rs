@@ -1,0 +1,5 @@
+//! What a node tells about itself: access log, metrics, status.
+
+pub mod access_log;
+pub mod metrics;
+pub mod status;
