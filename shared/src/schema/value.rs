@@ -15,7 +15,6 @@ impl Field {
 
     /// The first thing that is wrong with a value, as the field itself would say it.
     pub fn value_error(&self, value: &Value) -> Option<String> {
-        let _ = value;
-        todo!()
+        self.check(value).err().map(|node| node.first_text())
     }
 }

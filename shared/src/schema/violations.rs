@@ -145,6 +145,19 @@ impl Node {
         Node::Record(Violations::default())
     }
 
+    /// The first text in it.
+    pub(super) fn first_text(&self) -> String {
+        let inner = match self {
+            Node::Text(text) => return text.clone(),
+            Node::List(items) => items.iter().flatten().next(),
+            Node::Record(violations) => match violations.entity.first() {
+                Some(text) => return text.clone(),
+                None => violations.fields.values().next(),
+            },
+        };
+        inner.map(Node::first_text).unwrap_or_default()
+    }
+
     /// As it stands in `fields`.
     fn value(&self) -> Value {
         match self {
