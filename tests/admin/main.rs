@@ -1,1 +1,6 @@
 //! The Admin API and the commands, where the recorded vectors do not reach.
+
+mod bad_input;
+mod commands;
+mod quickstart;
+mod revisions;

@@ -84,9 +84,14 @@ impl Gateway {
 
     /// Starts another node with a token of its own and adds it.
     pub async fn join(&mut self, flags: &[String]) -> &mut Node {
+        self.join_through(self.control_plane.sync, flags).await
+    }
+
+    /// As [`Gateway::join`], for a node that reaches the sync port through something in between.
+    pub async fn join_through(&mut self, sync: SocketAddr, flags: &[String]) -> &mut Node {
         let token = self.control_plane.token().await;
         let folder = self.folder.path().join(format!("dp{}", self.nodes.len()));
-        let node = Node::join(&folder, self.control_plane.sync, &token, flags).await;
+        let node = Node::join(&folder, sync, &token, flags).await;
         self.nodes.push(node);
         self.nodes.last_mut().expect("one was just added")
     }

@@ -8,6 +8,7 @@ pub mod admin;
 pub mod curl;
 pub mod gateway;
 pub mod process;
+pub mod relay;
 pub mod tls;
 pub mod traffic;
 pub mod upstream;

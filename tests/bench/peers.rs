@@ -1,0 +1,189 @@
+//! The proxies to compare with, as far as they are installed, and the upstream all of them share.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+const LUA_MODULES: &str = "/usr/lib/nginx/modules";
+
+/// A process that is not ours; killed when dropped.
+pub struct Peer {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Peer {
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn start(mut command: Command, address: SocketAddr) -> anyhow::Result<Peer> {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let child = command.spawn().with_context(|| format!("{command:?}"))?;
+        let mut peer = Peer { child, address };
+        let end = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(address).is_err() {
+            if peer.child.try_wait()?.is_some() || Instant::now() > end {
+                let mut said = String::new();
+                if let Some(mut stderr) = peer.child.stderr.take() {
+                    let _ = peer.child.kill();
+                    std::io::Read::read_to_string(&mut stderr, &mut said)?;
+                }
+                bail!("{command:?} does not listen: {said}");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(peer)
+    }
+}
+
+/// Which of these programs are installed, by asking each for its version.
+pub fn installed(program: &str, flag: &str) -> bool {
+    Command::new(program)
+        .arg(flag)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok()
+}
+
+pub fn nginx_has_lua() -> bool {
+    Path::new(LUA_MODULES)
+        .join("ngx_http_lua_module.so")
+        .exists()
+}
+
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+    listener
+        .local_addr()
+        .expect("a bound listener has an address")
+}
+
+fn nginx(
+    folder: &Path,
+    name: &str,
+    load: &str,
+    http: &str,
+    address: SocketAddr,
+) -> anyhow::Result<Peer> {
+    let folder = folder.join(name);
+    fs::create_dir_all(&folder)?;
+    let base = folder.display();
+    let config = format!(
+        "{load}\ndaemon off; master_process off; worker_processes 1; pid {base}/pid; error_log {base}/error.log;\n\
+         events {{ worker_connections 4096; }}\n\
+         http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {base}/a; proxy_temp_path {base}/b;\n\
+         fastcgi_temp_path {base}/c; uwsgi_temp_path {base}/d; scgi_temp_path {base}/e;\n{http}\n}}\n"
+    );
+    let file = folder.join("nginx.conf");
+    fs::write(&file, config)?;
+    let mut command = Command::new("nginx");
+    command
+        .arg("-p")
+        .arg(&folder)
+        .arg("-c")
+        .arg(&file)
+        .arg("-e")
+        .arg(folder.join("error.log"));
+    Peer::start(command, address)
+}
+
+/// 100 bytes on every path, a JSON document of 10 KiB on `/json`.
+pub fn upstream(folder: &Path) -> anyhow::Result<Peer> {
+    let address = free_address();
+    let fields: Vec<String> = (0..160)
+        .map(|n| format!("\"field{n:03}\":\"{}\"", "v".repeat(50)))
+        .collect();
+    fs::write(folder.join("json"), format!("{{{}}}", fields.join(",")))?;
+    let http = format!(
+        "open_file_cache max=10; server {{ listen {address} backlog=4096;\n\
+         location / {{ return 200 \"{}\"; }}\n\
+         location /json {{ default_type application/json; alias {}; }} }}",
+        "x".repeat(100),
+        folder.join("json").display()
+    );
+    nginx(folder, "upstream", "", &http, address)
+}
+
+pub fn plain_nginx(folder: &Path, upstream: SocketAddr) -> anyhow::Result<Peer> {
+    let address = free_address();
+    let http = format!(
+        "upstream u {{ server {upstream}; keepalive 512; keepalive_requests 100000000; }}\n\
+         server {{ listen {address} backlog=4096; location / {{ proxy_pass http://u; proxy_http_version 1.1; \
+         proxy_set_header Connection \"\"; }} }}"
+    );
+    nginx(folder, "nginx", "", &http, address)
+}
+
+/// nginx with the three steps in Lua: a key looked up, a request header added, a response header added.
+pub fn lua_nginx(folder: &Path, upstream: SocketAddr) -> anyhow::Result<Peer> {
+    let address = free_address();
+    let load = format!(
+        "load_module {LUA_MODULES}/ndk_http_module.so; load_module {LUA_MODULES}/ngx_http_lua_module.so;"
+    );
+    let http = format!(
+        r#"lua_load_resty_core off; init_by_lua_block {{ keys = {{ secret = "ann" }} }}
+        upstream u {{ server {upstream}; keepalive 512; keepalive_requests 100000000; }}
+        server {{ listen {address} backlog=4096; location / {{
+            access_by_lua_block {{
+                local consumer = keys[ngx.req.get_headers()["apikey"] or ""]
+                if not consumer then return ngx.exit(401) end
+                ngx.req.set_header("X-Consumer-Username", consumer)
+                ngx.req.set_header("X-Added", "1")
+            }}
+            header_filter_by_lua_block {{ ngx.header["X-Answered"] = "1" }}
+            proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection "";
+        }} }}"#
+    );
+    nginx(folder, "nginx-lua", &load, &http, address)
+}
+
+pub fn haproxy(folder: &Path, upstream: SocketAddr) -> anyhow::Result<Peer> {
+    let address = free_address();
+    let config = format!(
+        "global\n  nbthread 1\n  maxconn 10000\ndefaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  \
+         timeout server 60s\n  http-reuse always\nfrontend f\n  bind {address}\n  default_backend b\nbackend b\n  server s {upstream}\n"
+    );
+    let file = folder.join("haproxy.cfg");
+    fs::write(&file, config)?;
+    let mut command = Command::new("haproxy");
+    command.arg("-db").arg("-f").arg(file);
+    Peer::start(command, address)
+}
+
+pub fn envoy(folder: &Path, upstream: SocketAddr) -> anyhow::Result<Peer> {
+    let address = free_address();
+    let config = format!(
+        r#"{{"static_resources":{{"listeners":[{{"address":{{"socket_address":{{"address":"127.0.0.1","port_value":{}}}}},
+"filter_chains":[{{"filters":[{{"name":"envoy.filters.network.http_connection_manager","typed_config":{{
+"@type":"type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+"stat_prefix":"f","route_config":{{"virtual_hosts":[{{"name":"v","domains":["*"],"routes":[{{"match":{{"prefix":"/"}},"route":{{"cluster":"u"}}}}]}}]}},
+"http_filters":[{{"name":"envoy.filters.http.router","typed_config":{{"@type":"type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}}}]}}}}]}}]}}],
+"clusters":[{{"name":"u","connect_timeout":"5s","load_assignment":{{"cluster_name":"u","endpoints":[{{"lb_endpoints":[{{"endpoint":{{"address":
+{{"socket_address":{{"address":"127.0.0.1","port_value":{}}}}}}}}}]}}]}}}}]}}}}"#,
+        address.port(),
+        upstream.port()
+    );
+    let file = folder.join("envoy.json");
+    fs::write(&file, config)?;
+    let mut command = Command::new("envoy");
+    command
+        .args(["--concurrency", "1", "-l", "error", "-c"])
+        .arg(file);
+    Peer::start(command, address)
+}
