@@ -86,6 +86,7 @@ pub struct Running {
     pub enroll: Vec<SocketAddr>,
     shutdown: CancellationToken,
     served: Vec<JoinHandle<()>>,
+    hub: Option<Hub>,
     /// The Admin API and the nodes never wait for each other's work.
     runtimes: Vec<Runtime>,
 }
@@ -118,6 +119,11 @@ impl Running {
                 tracing::warn!("gave up waiting for requests to the Admin API");
             }
         }
+        if let Some(hub) = self.hub.take()
+            && tokio::time::timeout(DRAIN, hub.stopped()).await.is_err()
+        {
+            tracing::warn!("gave up waiting for sessions of nodes");
+        }
     }
 }
 
@@ -142,6 +148,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         enroll: Vec::new(),
         shutdown: shutdown.clone(),
         served: Vec::new(),
+        hub: None,
         runtimes: vec![runtime("admin")?, runtime("sync")?],
     };
     let [admin_runtime, sync_runtime] = [0, 1].map(|n| running.runtimes[n].handle().clone());
@@ -154,6 +161,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let hub = hub.map_err(|error| StartError::Threads(io::Error::other(error)))??;
     running.sync = hub.addresses().sync;
     running.enroll = hub.addresses().enroll;
+    running.hub = Some(hub.clone());
     let admin = Admin::new(store, hub, config);
     for (bound, address) in bound {
         match bound.is_tls() {

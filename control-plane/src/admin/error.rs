@@ -2,6 +2,7 @@
 
 use super::reply::Reply;
 use crate::store::{Rejection, StoreError, WriteError};
+use crate::sync::TokenError;
 use http::StatusCode;
 use serde_json::{Value, json};
 use shared::schema::{Document, Violations, notation};
@@ -266,6 +267,15 @@ fn structured(
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Failure::unexpected(&error)
+    }
+}
+
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Off => Failure::bad_request(error.to_string()),
+            TokenError::Store(error) => error.into(),
+        }
     }
 }
 

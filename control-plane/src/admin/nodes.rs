@@ -20,10 +20,10 @@ const NO_CONFIGURATION: &str = "00000000000000000000000000000000";
 const DEFAULT_TTL: Duration = Duration::from_secs(3600);
 
 /// `GET /clustering/data-planes`
-pub async fn kong_list(call: &Call<'_>) -> Answer {
+pub fn kong_list(call: &Call<'_>) -> Answer {
     let size = call.query.size()?;
     let after = call.query.offset_id()?;
-    let nodes = call.admin.hub.nodes().await?;
+    let nodes = call.admin.hub.nodes();
     let mut rest = nodes
         .iter()
         .filter(|node| after.is_none_or(|after| node.id > after));
@@ -73,8 +73,8 @@ fn sync_status(node: &NodeStatus) -> &'static str {
 }
 
 /// `GET /clustering/status`
-pub async fn kong_status(call: &Call<'_>) -> Answer {
-    let nodes = call.admin.hub.nodes().await?;
+pub fn kong_status(call: &Call<'_>) -> Reply {
+    let nodes = call.admin.hub.nodes();
     let body: Map<String, Value> = nodes
         .iter()
         .map(|node| {
@@ -87,23 +87,24 @@ pub async fn kong_status(call: &Call<'_>) -> Answer {
             (node.id.to_string(), row)
         })
         .collect();
-    Ok(Reply::ok(&body).with(DEPRECATION, HeaderValue::from_static("true")))
+    Reply::ok(&body).with(DEPRECATION, HeaderValue::from_static("true"))
 }
 
 /// `GET /headgate/data-planes`
-pub async fn list(call: &Call<'_>) -> Answer {
+pub fn list(call: &Call<'_>) -> Reply {
     let admin = call.admin;
     let head = admin.store.head();
-    let nodes = admin.hub.nodes().await?;
+    let nodes = admin.hub.nodes();
     let blocked = admin
         .hub
         .publish_blocked()
         .map(|blocked| json!({ "revision": blocked.revision, "issues": blocked.issues }));
-    Ok(Reply::ok(&json!({
+    Reply::ok(&json!({
         "head_revision": head,
-        "data": nodes,
+        "released_revision": admin.hub.released_revision(),
         "publish_blocked": blocked,
-    })))
+        "data": nodes,
+    }))
 }
 
 /// `POST /headgate/tokens`: `{"ttl": "1h", "uses": 1, "labels": {"region": "eu"}}`, all of them optional.

@@ -140,9 +140,9 @@ async fn act_fixed(fixed: Fixed, call: Call<'_>) -> Answer {
         Fixed::FilterChains => Err(Failure::bad_request(
             "this endpoint is only available when wasm is enabled",
         )),
-        Fixed::ClusterNodes => nodes::kong_list(&call).await,
-        Fixed::ClusterStatus => nodes::kong_status(&call).await,
-        Fixed::Nodes => nodes::list(&call).await,
+        Fixed::ClusterNodes => nodes::kong_list(&call),
+        Fixed::ClusterStatus => Ok(nodes::kong_status(&call)),
+        Fixed::Nodes => Ok(nodes::list(&call)),
         Fixed::Tokens => nodes::create_token(call).await,
     }
 }
