@@ -14,6 +14,7 @@ use shared::model::Model;
 use shared::plugins::Catalog;
 use shared::settings::{AccessLog, Listen};
 use shared::sync::{State, Version};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::carried::connect::{ConnectError, Connector};
@@ -118,7 +119,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let node = node(&config, &background)?;
     let metrics = Metrics::new(workers);
     let drain = CancellationToken::new();
-    let client = sync::Client::boot(link_settings(&config), applying(node.clone()))?;
+    let client = sync::Client::boot(link_settings(&config), applying(node.clone(), background.handle().clone()))?;
     let link = client.link();
     let listening = addresses(&bound, &status);
     let mut threads = Vec::new();
@@ -203,23 +204,30 @@ fn link_settings(config: &Config) -> sync::Settings {
 /// Builds each version aside from traffic, and swaps it in when the link says so.
 fn applying(
     node: Arc<Node>,
+    background: Handle,
 ) -> impl FnMut(State, Version) -> Result<Applied, Rejected> + Send + 'static {
     let mut last: Option<(State, Arc<Model>)> = None;
     move |state, version| {
         let previous = last.as_ref().map(|(state, model)| (state, &**model));
-        let model =
-            Model::build(&state, previous, Catalog::builtin()).map_err(Rejected::Invalid)?;
+        let model = Model::build(&state, previous, Catalog::builtin()).map_err(Rejected::Invalid)?;
+        let warnings = model.warnings.to_vec();
         let model = Arc::new(model);
-        let current = node.runtime.load_full();
-        let runtime = Runtime::build(
-            model.clone(),
-            Some(version),
-            Some(&current),
-            node.settings.clone(),
-        );
+        let (current, settings) = (node.runtime.load_full(), node.settings.clone());
+        let runtime = Runtime::build(model.clone(), Some(version), Some(&current), settings);
         last = Some((state, model));
-        let node = node.clone();
-        Ok(Applied::new(move || node.runtime.store(Arc::new(runtime))))
+        let (node, background) = (node.clone(), background.clone());
+        Ok(Applied::new(move || {
+            let old = node.runtime.swap(Arc::new(runtime));
+            background.spawn(free(old));
+        })
+        .with_warnings(warnings))
+    }
+}
+
+/// Frees a runtime once its last request has ended: here, because taking one apart would hold up a worker.
+async fn free(runtime: Arc<Runtime>) {
+    while Arc::strong_count(&runtime) > 1 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

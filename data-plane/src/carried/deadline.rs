@@ -150,7 +150,7 @@ mod tests {
         tokio::task::LocalSet::new().run_until(work).await
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn work_that_is_ready_needs_no_deadline() {
         local(async {
             assert_eq!(within(Duration::from_secs(1), async { 7 }).await, Ok(7));

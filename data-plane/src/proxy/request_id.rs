@@ -74,11 +74,6 @@ fn next() -> u64 {
     })
 }
 
-/// A random number below `bound`, from the same generator: for jitter and first positions, not for secrets.
-pub(crate) fn below(bound: u64) -> u64 {
-    if bound == 0 { 0 } else { next() % bound }
-}
-
 fn seed() -> [u64; 4] {
     // Two v4 UUIDs carry 244 random bits of the operating system.
     let (a, b) = uuid::Uuid::new_v4().as_u64_pair();
