@@ -5,10 +5,12 @@
 //! declared in `shared`; nothing here knows how traffic is served.
 
 pub mod admin;
+pub mod cli;
 pub mod config;
 mod start;
 pub mod store;
 pub mod sync;
+pub mod telemetry;
 
 pub use config::Config;
 pub use start::{Running, StartError, run, start};

@@ -84,11 +84,12 @@ pub struct Running {
     pub sync: Vec<SocketAddr>,
     /// Where nodes join.
     pub enroll: Vec<SocketAddr>,
+    /// The side that nodes speak to.
+    pub hub: Hub,
     shutdown: CancellationToken,
     served: Vec<JoinHandle<()>>,
-    hub: Option<Hub>,
     /// The Admin API and the nodes never wait for each other's work.
-    runtimes: Vec<Runtime>,
+    _threads: Threads,
 }
 
 impl Running {
@@ -119,9 +120,7 @@ impl Running {
                 tracing::warn!("gave up waiting for requests to the Admin API");
             }
         }
-        if let Some(hub) = self.hub.take()
-            && tokio::time::timeout(DRAIN, hub.stopped()).await.is_err()
-        {
+        if tokio::time::timeout(DRAIN, self.hub.stopped()).await.is_err() {
             tracing::warn!("gave up waiting for sessions of nodes");
         }
     }
@@ -130,8 +129,16 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.shutdown.cancel();
-        for runtime in self.runtimes.drain(..) {
-            runtime.shutdown_background(); // waiting here would block whoever drops us, perhaps a runtime itself
+    }
+}
+
+/// Runtimes that end without waiting, which would block whoever drops them, perhaps a runtime itself.
+struct Threads(Vec<Runtime>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        for runtime in self.0.drain(..) {
+            runtime.shutdown_background();
         }
     }
 }
@@ -141,17 +148,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     refuse_unprotected(&config)?;
     let store = open(&config).await?;
     let shutdown = CancellationToken::new();
-    let mut running = Running {
-        admin: Vec::new(),
-        admin_ssl: Vec::new(),
-        sync: Vec::new(),
-        enroll: Vec::new(),
-        shutdown: shutdown.clone(),
-        served: Vec::new(),
-        hub: None,
-        runtimes: vec![runtime("admin")?, runtime("sync")?],
-    };
-    let [admin_runtime, sync_runtime] = [0, 1].map(|n| running.runtimes[n].handle().clone());
+    let threads = Threads(vec![runtime("admin")?, runtime("sync")?]);
+    let [admin_runtime, sync_runtime] = [0, 1].map(|n| threads.0[n].handle().clone());
     let bound = {
         let _context = admin_runtime.enter();
         bind_admin(&config)?
@@ -159,9 +157,16 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let hub = Hub::start(store.clone(), hub_settings(&config), shutdown.clone());
     let hub = sync_runtime.spawn(hub).await;
     let hub = hub.map_err(|error| StartError::Threads(io::Error::other(error)))??;
-    running.sync = hub.addresses().sync;
-    running.enroll = hub.addresses().enroll;
-    running.hub = Some(hub.clone());
+    let mut running = Running {
+        admin: Vec::new(),
+        admin_ssl: Vec::new(),
+        sync: hub.addresses().sync,
+        enroll: hub.addresses().enroll,
+        hub: hub.clone(),
+        shutdown: shutdown.clone(),
+        served: Vec::new(),
+        _threads: threads,
+    };
     let admin = Admin::new(store, hub, config);
     for (bound, address) in bound {
         match bound.is_tls() {

@@ -5,6 +5,7 @@
 //! threads. It must not know how the control plane stores anything.
 
 pub mod carried;
+pub mod cli;
 pub mod config;
 pub mod listen;
 pub mod plugins;

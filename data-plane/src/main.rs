@@ -1,1 +1,7 @@
-fn main() {}
+//! `headgate-dp`: see [`data_plane::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    data_plane::cli::main()
+}

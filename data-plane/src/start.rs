@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use shared::entities;
 use shared::model::Model;
 use shared::plugins::Catalog;
-use shared::settings::{AccessLog, Listen};
+use shared::settings::{AccessLog, Exit, Listen};
 use shared::sync::{State, Version};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -65,12 +65,32 @@ pub struct Running {
     pub link: sync::Link,
     drain: CancellationToken,
     offline: CancellationToken,
+    refused: CancellationToken,
     threads: Vec<JoinHandle<()>>,
     keeping_up: Option<JoinHandle<()>>,
     background: Option<tokio::runtime::Runtime>,
 }
 
+impl StartError {
+    /// The code that the process ends with.
+    pub fn exit(&self) -> Exit {
+        use sync::SyncError::{NoControlPlane, NotJoined, Token};
+        match self {
+            Self::Bind(_) => Exit::CannotBind,
+            Self::Settings(_) | Self::Trust(_) => Exit::Usage,
+            Self::Tls(TlsError::File { .. } | TlsError::Pair(_)) => Exit::Usage,
+            Self::Sync(NotJoined | NoControlPlane | Token(_)) => Exit::Usage,
+            _ => Exit::Failed,
+        }
+    }
+}
+
 impl Running {
+    /// Ends when the control plane will not have this node and there is nothing to serve.
+    pub fn refused(&self) -> CancellationToken {
+        self.refused.clone()
+    }
+
     /// Accepts no more, lets requests end, keeps the configuration on disk, and waits for all of it.
     pub fn stop(mut self) {
         self.drain.cancel();
@@ -151,12 +171,14 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     });
     serve_status(&background, status, &told)?;
     let offline = CancellationToken::new();
-    let keeping_up = Some(keep_up(client, offline.clone())?);
+    let refused = CancellationToken::new();
+    let keeping_up = Some(keep_up(client, offline.clone(), refused.clone())?);
     Ok(Running {
         listening,
         link,
         drain,
         offline,
+        refused,
         threads,
         keeping_up,
         background: Some(background),
@@ -232,7 +254,11 @@ async fn free(runtime: Arc<Runtime>) {
 }
 
 /// The thread that holds the link to the control plane.
-fn keep_up(client: sync::Client, shutdown: CancellationToken) -> std::io::Result<JoinHandle<()>> {
+fn keep_up(
+    client: sync::Client,
+    shutdown: CancellationToken,
+    refused: CancellationToken,
+) -> std::io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -241,6 +267,7 @@ fn keep_up(client: sync::Client, shutdown: CancellationToken) -> std::io::Result
         .spawn(move || {
             if let Err(error) = runtime.block_on(client.run(shutdown)) {
                 tracing::error!(%error, "the link to the control plane has ended");
+                refused.cancel();
             }
         })
 }

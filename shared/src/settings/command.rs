@@ -1,10 +1,11 @@
 //! The settings as flags of a command line.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches};
 
-use super::{Inputs, Spec};
+use super::{Exit, Inputs, Loaded, Settings, Spec, load};
 
 const CONFIG: &str = "config";
 
@@ -67,4 +68,42 @@ pub fn inputs(specs: &[Spec], matches: &ArgMatches) -> Inputs {
             .collect(),
         directory: PathBuf::new(),
     }
+}
+
+/// Reads the settings of this process, or says what is wrong with them on standard error.
+pub fn read<T: Settings>(program: &str, matches: &ArgMatches) -> Result<Loaded<T>, Exit> {
+    load::<T>(&inputs(&T::specs(), matches)).map_err(|errors| {
+        eprintln!("{program} does not start with these settings:");
+        for error in &errors.0 {
+            eprintln!("  {error}");
+        }
+        Exit::Usage
+    })
+}
+
+/// Reads a command line. What is wrong with it, the help and the version are printed, and that is the end of it.
+pub fn matches(command: clap::Command) -> Result<ArgMatches, Exit> {
+    command.try_get_matches().map_err(|error| {
+        // A closed pipe is the only way this fails, and then there is nobody to tell.
+        let _ = error.print();
+        if error.use_stderr() {
+            Exit::Usage
+        } else {
+            Exit::Ok
+        }
+    })
+}
+
+/// How a setting is given another value, for a complaint about its value.
+pub fn how_to_change(setting: &str) -> String {
+    let flag = setting.replace('_', "-");
+    let variable = setting.to_ascii_uppercase();
+    format!("  change it with --{flag}, HEADGATE_{variable}, or {setting} in headgate.toml")
+}
+
+/// Writes to standard output. A reader that has gone away, as `head` does, is no reason to panic.
+pub fn say(text: &str) -> Result<(), Exit> {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|_| Exit::Failed)
 }

@@ -21,7 +21,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use command::{flags, inputs};
+pub use command::{flags, how_to_change, inputs, matches, read, say};
 pub use error::{SettingError, SettingErrors, Violation};
 pub use exit::Exit;
 pub use http::{AccessLog, HeaderTokens, TrustedCertificates, UpstreamTokens};

@@ -1,0 +1,185 @@
+//! `headgate-cp` as somebody types it.
+
+use std::net::TcpListener;
+use std::process::{Command, Output};
+
+/// Runs the program in a folder of its own, without the settings of whoever runs the tests.
+fn headgate_cp(folder: &tempfile::TempDir, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_headgate-cp"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HEADGATE_")) {
+        command.env_remove(name);
+    }
+    command
+        .args(words)
+        .current_dir(folder.path())
+        .output()
+        .expect("the program runs")
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// An address that nobody listens on, as far as a moment ago counts.
+fn unused() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback can be bound");
+    listener.local_addr().expect("it is bound").to_string()
+}
+
+#[test]
+fn help_names_the_settings_and_shows_examples() {
+    for (words, expected) in [
+        (
+            &["--help"][..],
+            &[
+                "--admin-listen",
+                "HEADGATE_ADMIN_LISTEN",
+                "token",
+                "settings",
+                "Examples:",
+            ][..],
+        ),
+        (
+            &["token", "create", "--help"],
+            &[
+                "--ttl",
+                "--uses",
+                "--labels",
+                "--admin",
+                "HEADGATE_ADMIN_URL",
+                "Examples:",
+            ],
+        ),
+    ] {
+        let output = headgate_cp(&folder(), words);
+        let help = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0));
+        for expected in expected {
+            assert!(help.contains(expected), "{expected} is missing in\n{help}");
+        }
+    }
+}
+
+#[test]
+fn settings_print_each_value_and_its_origin() {
+    let folder = folder();
+    std::fs::write(folder.path().join("headgate.toml"), "log_level = 'warn'\n").expect("written");
+    let output = headgate_cp(&folder, &["--sync-listen", "off", "settings"]);
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for line in [
+        "[control_plane]",
+        "log_level = \"warn\" # headgate.toml:1",
+        "sync_listen = \"off\" # flag --sync-listen",
+        "data_dir = \"./headgate-data/cp\" # default",
+    ] {
+        assert!(
+            printed.lines().any(|found| found == line),
+            "'{line}' is missing in\n{printed}"
+        );
+    }
+}
+
+#[test]
+fn a_mistake_stops_the_start_with_a_suggestion() {
+    let cases: &[(&[&str], &str)] = &[
+        (&["--admin-lisen", "off"], "--admin-listen"),
+        (
+            &["--admin-listen", "8001"],
+            "admin_listen (from flag --admin-listen): got '8001', expected",
+        ),
+        (
+            &["--admin-listen", "0.0.0.0:8001"],
+            "admin_unprotected = on",
+        ),
+        (
+            &["--ui-listen", "127.0.0.1:8002"],
+            "the user interface is not built yet",
+        ),
+        (&["token", "creat"], "create"),
+        (
+            &["token", "create", "--ttl", "soon"],
+            "expected a time such as",
+        ),
+        (&["token", "create", "--uses", "0"], "--uses"),
+        (&["token", "create", "--labels", "eu"], "expected KEY=VALUE"),
+        (
+            &["token", "create", "--admin", "https://127.0.0.1:8444"],
+            "expected http://host:port",
+        ),
+    ];
+    for (words, expected) in cases {
+        let output = headgate_cp(&folder(), words);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {said}");
+        assert!(said.contains(expected), "{words:?}: {said}");
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_named_with_its_flag() {
+    let holder = TcpListener::bind("127.0.0.1:0").expect("loopback can be bound");
+    let taken = holder.local_addr().expect("it is bound").to_string();
+    for (setting, flag) in [
+        ("admin_listen", "--admin-listen"),
+        ("sync_listen", "--sync-listen"),
+        ("enroll_listen", "--enroll-listen"),
+    ] {
+        let words: Vec<&str> = ["--admin-listen", "--sync-listen", "--enroll-listen"]
+            .into_iter()
+            .flat_map(|name| [name, if name == flag { &taken } else { "127.0.0.1:0" }])
+            .collect();
+        let output = headgate_cp(&folder(), &words);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(5), "{said}");
+        for expected in [taken.as_str(), flag, setting] {
+            assert!(said.contains(expected), "{expected} is missing in {said}");
+        }
+    }
+}
+
+#[test]
+fn a_token_without_a_control_plane_needs_its_state() {
+    let admin = format!("http://{}", unused());
+    let output = headgate_cp(&folder(), &["token", "create", "--admin", &admin]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains(&admin) && output.stdout.is_empty(), "{said}");
+
+    let output = headgate_cp(&folder(), &["token", "create", "--admin-listen", &unused()]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("data_dir"), "{said}");
+}
+
+#[test]
+fn a_token_can_be_made_while_no_control_plane_runs() {
+    let folder = folder();
+    std::fs::create_dir_all(folder.path().join("headgate-data/cp")).expect("the state's folder");
+    let output = headgate_cp(
+        &folder,
+        &[
+            "token",
+            "create",
+            "--admin-listen",
+            &unused(),
+            "--ttl",
+            "30m",
+            "--labels",
+            "region=eu",
+        ],
+    );
+    let token = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let words: Vec<_> = token.split_whitespace().collect();
+    assert_eq!(words.len(), 1, "one word, alone: '{token}'");
+    assert!(
+        token.ends_with('\n') && token.lines().count() == 1,
+        "on one line: '{token}'"
+    );
+    shared::sync::token::parse(words[0]).expect("it is a join token");
+}
