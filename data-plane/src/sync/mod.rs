@@ -9,15 +9,35 @@
 //! `enrol` and `identity` for how a node is let in. What runs is the caller's: it hands in one function, which builds a
 //! version aside, and gets told nothing else. [`Link`] is what everybody else may know.
 
+mod builder;
+mod cache;
 mod client;
+mod connect;
+mod enrol;
+mod identity;
+mod keeper;
 mod link;
+mod memory;
+mod session;
+mod stream;
+mod trial;
+mod verify;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 
 use shared::model::{Issue, Issues};
+use shared::plugins::Catalog;
 use shared::settings::Endpoint;
 
+use crate::config::Config;
+
+pub use cache::CacheError;
 pub use client::Client;
+pub use enrol::JoinError;
+pub use identity::IdentityError;
 pub use link::{BootedFrom, Link, LinkStatus};
 
 /// What the link needs to know of a node's settings.
@@ -41,6 +61,29 @@ pub struct Settings {
     pub plugins: Vec<String>,
     /// The kinds and whatever else this node knows.
     pub features: Vec<String>,
+}
+
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
+        let hostname = hostname::get().unwrap_or_default();
+        let kinds = shared::entities::all().iter();
+        Self {
+            data_dir: config.data_dir.clone(),
+            control_plane: config.control_plane.0.clone(),
+            join: config.join.as_ref().map(|word| word.expose().to_owned()),
+            snapshot: None,
+            max_state_bytes: config.max_state_bytes.0,
+            software: concat!("headgate/", env!("CARGO_PKG_VERSION")).to_owned(),
+            hostname: hostname.to_string_lossy().into_owned(),
+            plugins: Catalog::builtin()
+                .iter()
+                .map(|plugin| plugin.name.to_owned())
+                .collect(),
+            features: kinds
+                .map(|entity| format!("kind:{}", entity.kind))
+                .collect(),
+        }
+    }
 }
 
 /// A version that was built aside and waits for its turn.
@@ -78,6 +121,12 @@ pub enum Rejected {
 /// Why the link cannot start, or had to end.
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
+    /// The cache's folder cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The stored identity cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// First start, no token.
     #[error(
         "this node has not joined a control plane yet: give it `control_plane` and the word that \
@@ -92,12 +141,14 @@ pub enum SyncError {
     /// The token is no token.
     #[error(transparent)]
     Token(#[from] shared::sync::token::TokenError),
+    /// The control plane said no, and there is nothing else to serve.
+    #[error(transparent)]
+    Join(#[from] JoinError),
     /// A thread could not be started.
     #[error("cannot start a thread for the configuration: {0}")]
     Thread(#[source] std::io::Error),
 }
 
-#[allow(dead_code)]
 /// A number from [0, 1): jitter, never a secret.
 fn random() -> f64 {
     let mut bytes = [0; 8];

@@ -1,0 +1,165 @@
+//! The thread that writes the cache: always the newest version, never faster than the disk should bear, and once more
+//! before an orderly stop. It also knows when a version has run long enough to be proven.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use shared::sync::{State, Version};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::builder::{Note, lower_priority};
+use super::cache::Cache;
+use super::link::Link;
+
+/// A version that ran for so long is proven.
+const HEALTHY_AFTER: Duration = Duration::from_secs(60);
+/// How long a failed write waits.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// A handle on the thread.
+#[derive(Clone)]
+pub(super) struct Keeper(Sender<Job>);
+
+enum Job {
+    /// This version serves since then; `None` if it is on disk already.
+    Serves(Version, Option<State>, Instant),
+    Stop,
+}
+
+impl Keeper {
+    pub(super) fn start(
+        cache: Arc<Cache>,
+        link: Link,
+        notes: UnboundedSender<Note>,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (sender, jobs) = channel();
+        let worker = Worker {
+            cache,
+            link,
+            notes,
+            unsaved: None,
+            not_before: Instant::now(),
+            on_trial: None,
+        };
+        let thread = std::thread::Builder::new().name("headgate-cache".to_owned());
+        let handle = thread.spawn(move || worker.run(&jobs))?;
+        Ok((Self(sender), handle))
+    }
+
+    /// A version serves and has to be written.
+    pub(super) fn keep(&self, version: Version, state: State) {
+        // The thread ends only after the last handle stopped it.
+        let _ = self
+            .0
+            .send(Job::Serves(version, Some(state), Instant::now()));
+    }
+
+    /// A version serves that was read from the cache.
+    pub(super) fn watch(&self, version: Version) {
+        let _ = self.0.send(Job::Serves(version, None, Instant::now()));
+    }
+
+    /// Writes what is not written yet, and ends the thread.
+    pub(super) fn stop(&self) {
+        let _ = self.0.send(Job::Stop);
+    }
+}
+
+struct Worker {
+    cache: Arc<Cache>,
+    link: Link,
+    notes: UnboundedSender<Note>,
+    unsaved: Option<(Version, State)>,
+    not_before: Instant,
+    on_trial: Option<(Version, Instant)>,
+}
+
+impl Worker {
+    fn run(mut self, jobs: &Receiver<Job>) {
+        lower_priority();
+        loop {
+            let job = match self.due() {
+                Some(at) => jobs.recv_timeout(at.saturating_duration_since(Instant::now())),
+                None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match job {
+                Ok(Job::Serves(version, state, since)) => {
+                    self.on_trial = Some((version, since + HEALTHY_AFTER));
+                    if let Some(state) = state {
+                        self.unsaved = Some((version, state));
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.work(Instant::now());
+        }
+        self.save(Instant::now());
+        self.cache.stopped();
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let write = self.unsaved.as_ref().map(|_| self.not_before);
+        let proof = self.on_trial.as_ref().map(|(_, at)| *at);
+        write.into_iter().chain(proof).min()
+    }
+
+    fn work(&mut self, now: Instant) {
+        if let Some((version, _)) = self.on_trial.take_if(|(_, at)| *at <= now) {
+            self.cache.healthy(version.digest);
+        }
+        if self.not_before <= now {
+            self.save(now);
+        }
+    }
+
+    fn save(&mut self, now: Instant) {
+        let Some((version, state)) = self.unsaved.take() else {
+            return;
+        };
+        match self.cache.save(&version, &state) {
+            Ok(bytes) => {
+                self.not_before = Instant::now() + pause(bytes);
+                self.saved(version);
+            }
+            Err(error) => {
+                tracing::error!(revision = version.revision, %error, "the configuration cannot be kept on disk");
+                self.not_before = now + RETRY;
+                self.unsaved = Some((version, state));
+                self.link.update(|status| {
+                    status.cache_degraded = true;
+                    status.persist_failures += 1;
+                });
+            }
+        }
+    }
+
+    fn saved(&self, version: Version) {
+        let quarantined = self.cache.quarantined();
+        self.link.update(|status| {
+            status.cache_degraded = false;
+            status.durable = Some(version);
+            status.quarantined = quarantined;
+        });
+        let _ = self.notes.send(Note::Persisted(version));
+    }
+}
+
+/// One write per clamp(file size / 1 MB/s, 200 ms, 10 s).
+fn pause(bytes: u64) -> Duration {
+    Duration::from_micros(bytes).clamp(Duration::from_millis(200), Duration::from_secs(10))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_between_writes_grows_with_the_file() {
+        for (bytes, millis) in [(0, 200), (1_000, 200), (500_000, 500), (10_700_000, 10_000)] {
+            assert_eq!(pause(bytes), Duration::from_millis(millis), "{bytes} bytes");
+        }
+    }
+}
