@@ -6,29 +6,21 @@
 /// The split is at the first `:` if a number follows; what is not a port stays part of the host, which then matches
 /// no route. Bracketed IPv6 addresses keep their brackets: `[::1]:80` is `[::1]` and 80.
 pub fn split_host(host: &str, listening: u16) -> (&str, u16) {
-    let colon = match host.strip_prefix('[').and_then(|rest| rest.find(']')) {
-        Some(inner) => inner + 2,
-        None => match host.find(':') {
-            Some(colon) => colon,
-            None => return (host, listening),
-        },
-    };
-    match host
-        .get(colon..)
-        .and_then(|rest| rest.strip_prefix(':'))
-        .and_then(port)
-    {
-        Some(port) => (&host[..colon], port),
-        None => (host, listening),
-    }
+    split_port(host).unwrap_or((host, listening))
 }
 
-/// A port number in digits alone; `u16::from_str` would take a sign.
-pub(super) fn port(text: &str) -> Option<u16> {
-    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+/// The host and the port, if there is one.
+pub(super) fn split_port(host: &str) -> Option<(&str, u16)> {
+    let colon = match host.strip_prefix('[').and_then(|rest| rest.find(']')) {
+        Some(inner) => inner + 2,
+        None => host.find(':')?,
+    };
+    let digits = host.get(colon..)?.strip_prefix(':')?;
+    // `parse` would take a sign.
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    text.parse().ok()
+    Some((&host[..colon], digits.parse().ok()?))
 }
 
 #[cfg(test)]

@@ -27,3 +27,13 @@ pub enum PathInput<'a> {
     /// The pattern without its `~`, and its compiled form if there is one already. That must be anchored at the start.
     Regex(&'a str, Option<&'a Regex>),
 }
+
+impl<'a> PathInput<'a> {
+    /// Reads an entry of `paths`: a regex begins with `~`.
+    pub fn new(path: &'a str) -> PathInput<'a> {
+        match path.strip_prefix('~') {
+            Some(pattern) => PathInput::Regex(pattern, None),
+            None => PathInput::Prefix(path),
+        }
+    }
+}
