@@ -73,10 +73,12 @@ impl Entity {
     pub fn infer(&self, args: Document, catalog: &Catalog, options: &FormOptions) -> Document {
         let variant = self.variant(&args, catalog).ok().flatten();
         let mut out = self.schema.infer(variant, args, options);
-        if let Some(Value::String(text)) = out.get("ttl").filter(|_| self.has_ttl) {
-            if let Some(number) = crate::schema::parse_number(text) {
-                out.insert("ttl".to_owned(), number);
-            }
+        let ttl = out
+            .get("ttl")
+            .filter(|_| self.has_ttl)
+            .and_then(Value::as_str);
+        if let Some(number) = ttl.and_then(crate::schema::parse_number) {
+            out.insert("ttl".to_owned(), number);
         }
         out
     }
@@ -103,7 +105,7 @@ impl Entity {
         let ttl = ttl
             .or_else(|| stored.get("ttl").cloned())
             .unwrap_or(Value::Null);
-        patch.remove("id");
+        patch.shift_remove("id");
         let chosen = patch.get("name").or_else(|| stored.get("name")).cloned();
         let chosen: Document = chosen
             .map(|name| ("name".to_owned(), name))
@@ -114,7 +116,7 @@ impl Entity {
             _ => None,
         };
         let mut merged = self.schema.merge(variant, stored, patch);
-        merged.remove("ttl");
+        merged.shift_remove("ttl");
         if self.has_updated_at {
             merged.insert("updated_at".to_owned(), seconds(cx.now));
         }
@@ -124,6 +126,11 @@ impl Entity {
     /// Everything that is wrong with a document as it is stored.
     pub fn validate(&self, document: &Document, catalog: &Catalog) -> Violations {
         match self.variant(document, catalog) {
+            Ok(variant) if self.has_ttl && document.contains_key("ttl") => {
+                let mut document = document.clone();
+                document.shift_remove("ttl");
+                self.schema.validate(variant, &document, false)
+            }
             Ok(variant) => self.schema.validate(variant, document, false),
             Err(violations) => violations,
         }
@@ -235,7 +242,7 @@ impl Entity {
     fn expand_shorthands(&self, mut input: Document) -> Result<Document, Violations> {
         let mut violations = Violations::default();
         for shorthand in &self.schema.shorthands {
-            match input.remove(shorthand.field.name.as_ref()) {
+            match input.shift_remove(shorthand.field.name.as_ref()) {
                 None | Some(Value::Null) => {}
                 Some(value) => match shorthand.field.check(&value) {
                     Ok(()) => input.extend((shorthand.expand)(&value)),
@@ -255,7 +262,7 @@ impl Entity {
         if !self.has_ttl {
             return Ok(None);
         }
-        let Some(value) = input.remove("ttl") else {
+        let Some(value) = input.shift_remove("ttl") else {
             return Ok(None);
         };
         match value.as_i64() {

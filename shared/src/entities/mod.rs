@@ -52,4 +52,4 @@ pub fn find(kind: &str) -> Option<&'static Entity> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

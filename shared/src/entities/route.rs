@@ -6,6 +6,7 @@ use derive::{Entity, Record};
 use serde::Deserialize;
 
 use super::Service;
+use crate::schema::{Field, Kind, Pattern};
 use crate::types::{
     Cidr, Foreign, HeaderMatch, HeaderName, HostPattern, Id, Method, Name, PathHandling,
     PathPattern, Protocol, Sni, Tag, Timestamp,
@@ -68,6 +69,7 @@ pub struct Route {
     /// Prefixes, or regular expressions after a `~`.
     pub paths: Option<Vec<PathPattern>>,
     /// Header names and the values of which one must be there.
+    #[schema(with = no_host)]
     pub headers: Option<BTreeMap<HeaderName, Vec<HeaderMatch>>>,
     /// Which of two regular expressions that match is taken: the greater.
     #[schema(default = 0)]
@@ -75,6 +77,15 @@ pub struct Route {
     /// How the service's path and the request's are joined.
     #[schema(default = "v0")]
     pub path_handling: Option<PathHandling>,
+}
+
+/// The host is matched by `hosts`.
+fn no_host(mut field: Field) -> Field {
+    if let Kind::Map { keys, .. } = &mut field.kind {
+        let text = "cannot contain 'host' header, which must be specified in the 'hosts' attribute";
+        keys.rules.match_none = vec![(Pattern::new("^(?i:host)$"), text.into())];
+    }
+    field
 }
 
 /// One end of a raw stream.

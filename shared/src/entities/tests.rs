@@ -1,1 +1,755 @@
-//! Tests of the entity declarations.
+//! Tests of the entity declarations: what the reference answered, and what it was not asked.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Acl, Consumer, Context, Entity, KeyAuth, Plugin, Route, Service, all, find};
+use crate::plugins::Catalog;
+use crate::schema::{Document, FormOptions, Violations, form};
+
+const ID: &str = "00000000-0000-4000-8000-000000000001";
+const OTHER: &str = "00000000-0000-4000-8000-0000000000aa";
+
+pub(crate) fn context() -> Context<'static> {
+    Context {
+        catalog: Catalog::builtin(),
+        now: 1_700_000_000.75,
+        new_id: &|| Uuid::parse_str(ID).expect("a valid UUID"),
+        random_text: &|| "a".repeat(32),
+    }
+}
+
+fn entity(kind: &str) -> &'static Entity {
+    find(kind).expect("a known kind")
+}
+
+fn document(value: Value) -> Document {
+    match value {
+        Value::Object(document) => document,
+        other => panic!("not an object: {other}"),
+    }
+}
+
+fn create(kind: &str, input: Value) -> Result<Document, Violations> {
+    entity(kind).complete(document(input), &context())
+}
+
+fn created(kind: &str, input: Value) -> Document {
+    create(kind, input).unwrap_or_else(|violations| panic!("{}", violations.message()))
+}
+
+fn patched(kind: &str, stored: Value, patch: Value) -> Result<Document, Violations> {
+    let stored = created(kind, stored);
+    entity(kind).merge(&stored, document(patch), &context())
+}
+
+fn refusal(result: Result<Document, Violations>) -> Value {
+    result.expect_err("this should be refused").fields()
+}
+
+fn form_of(kind: &str, body: &str) -> Document {
+    let pairs = form_urlencoded::parse(body.as_bytes()).into_owned();
+    entity(kind).infer(
+        form::expand(pairs, true),
+        Catalog::builtin(),
+        &FormOptions::default(),
+    )
+}
+
+/// One line of `cases/recorded.jsonl`: an Admin API exchange with the reference.
+fn replay(case: &Value) -> Result<(), String> {
+    let kind = case["entity"].as_str().unwrap_or_default();
+    let input = case["input"].clone();
+    let result = match case["op"].as_str() {
+        Some("patch") => patched(kind, case["stored"].clone(), input),
+        _ => create(kind, input),
+    };
+    match (result, case.get("fields")) {
+        (Err(violations), Some(fields)) => {
+            let (got, message) = (violations.fields(), violations.message());
+            if got != *fields || message != case["message"] {
+                return Err(format!(
+                    "{got}\n  {message}\n  instead of {fields}\n  {}",
+                    case["message"]
+                ));
+            }
+        }
+        (Ok(got), None) => {
+            let expected = case["document"].as_object().ok_or("no document")?;
+            for (name, value) in expected
+                .iter()
+                .filter(|(name, _)| !matches!(name.as_str(), "id" | "consumer"))
+            {
+                if got.get(name) != Some(value) {
+                    return Err(format!("{name} is {:?} instead of {value}", got.get(name)));
+                }
+            }
+        }
+        (Ok(got), Some(fields)) => return Err(format!("accepted as {got:?} instead of {fields}")),
+        (Err(violations), None) => return Err(format!("refused: {}", violations.message())),
+    }
+    Ok(())
+}
+
+#[test]
+fn documents_are_completed_and_refused_as_the_reference_does() {
+    let cases = include_str!("cases/recorded.jsonl")
+        .lines()
+        .map(serde_json::from_str::<Value>);
+    let mut failures = Vec::new();
+    let mut count = 0;
+    for case in cases {
+        let case = case.expect("a case is JSON");
+        count += 1;
+        if let Err(why) = replay(&case) {
+            failures.push(format!("{} {}: {why}", case["name"], case["input"]));
+        }
+    }
+    assert!(count > 80, "only {count} cases");
+    assert!(
+        failures.is_empty(),
+        "{} of {count} differ:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+#[test]
+fn refusals_beyond_the_recorded_ones() {
+    let path = "cannot set 'methods' when 'protocols' is 'tcp', 'tls', 'tls_passthrough' or 'udp'";
+    let snis =
+        "'snis' can only be set when 'protocols' is 'grpcs', 'https', 'tls' or 'tls_passthrough'";
+    let conditional = "failed conditional validation given value of field 'protocol'";
+    for (kind, input, fields) in [
+        (
+            "services",
+            json!({"host": "a:80"}),
+            json!({"host": "must not have a port"}),
+        ),
+        (
+            "services",
+            json!({"host": "a b"}),
+            json!({"host": "invalid value: a b"}),
+        ),
+        (
+            "services",
+            json!({"host": "h", "path": "/%zz"}),
+            json!({"path": "invalid url-encoded value: '%zz'"}),
+        ),
+        (
+            "services",
+            json!({"host": "h", "protocol": "tcp", "path": "/"}),
+            json!({"@entity": [conditional], "path": "value must be null"}),
+        ),
+        (
+            "services",
+            json!({"host": "h", "client_certificate": {}}),
+            json!({"client_certificate": {"id": "missing primary key"}}),
+        ),
+        (
+            "services",
+            json!({"host": "h", "client_certificate": {"id": "x"}, "protocol": "https"}),
+            json!({"client_certificate": {"id": "expected a valid UUID"}}),
+        ),
+        (
+            "services",
+            json!({"host": "h", "tls_verify_depth": 65, "protocol": "tls"}),
+            json!({"tls_verify_depth": "value should be between 0 and 64"}),
+        ),
+        (
+            "services",
+            json!({"host": "h", "protocol": null}),
+            json!({"protocol": "required field missing"}),
+        ),
+        (
+            "services",
+            json!({"host": "h", "id": "x"}),
+            json!({"id": "expected a valid UUID"}),
+        ),
+        (
+            "services",
+            json!({"host": "h", "created_at": -1}),
+            json!({"created_at": "expected a valid timestamp"}),
+        ),
+        (
+            "services",
+            json!({"host": "h", "ttl": 5}),
+            json!({"ttl": "unknown field"}),
+        ),
+        (
+            "routes",
+            json!({"protocols": ["http", "tcp"], "paths": ["/"]}),
+            json!({"protocols": "these sets are mutually exclusive: ('http', 'https'), ('tcp', 'tls', 'udp')"}),
+        ),
+        (
+            "routes",
+            json!({"protocols": [], "paths": ["/"]}),
+            json!({"protocols": "length must be at least 1"}),
+        ),
+        (
+            "routes",
+            json!({"protocols": ["tcp"], "methods": ["GET"], "sources": [{"port": 1}]}),
+            json!({"methods": path}),
+        ),
+        (
+            "routes",
+            json!({"protocols": ["tcp"]}),
+            json!({"@entity": ["must set one of 'sources', 'destinations', 'snis' when 'protocols' is 'tcp', 'tls' or 'udp'"]}),
+        ),
+        (
+            "routes",
+            json!({"protocols": ["tls_passthrough"]}),
+            json!({"@entity": ["must set snis when 'protocols' is 'tls_passthrough'"]}),
+        ),
+        (
+            "routes",
+            json!({"protocols": ["http"]}),
+            json!({"@entity": ["must set one of 'methods', 'hosts', 'headers', 'paths' when 'protocols' is 'http'"]}),
+        ),
+        (
+            "routes",
+            json!({"protocols": ["http"], "paths": ["/"], "snis": ["a"]}),
+            json!({"@entity": [snis], "snis": "length must be 0"}),
+        ),
+        (
+            "routes",
+            json!({"protocols": ["grpc"], "paths": ["/"], "strip_path": true}),
+            json!({"strip_path": "cannot set 'strip_path' when 'protocols' is 'grpc' or 'grpcs'"}),
+        ),
+        (
+            "routes",
+            json!({"paths": ["/"], "sources": [{"ip": "1.2.3.4"}]}),
+            json!({"sources": "cannot set 'sources' when 'protocols' is 'http' or 'https'"}),
+        ),
+        (
+            "routes",
+            json!({"protocols": ["udp"], "sources": [{"ip": "x"}, {}]}),
+            json!({"sources": [
+            {"ip": "invalid ip or cidr range: 'x'"},
+            {"@entity": ["at least one of these fields must be non-empty: 'ip', 'port'"]}]}),
+        ),
+        (
+            "routes",
+            json!({"headers": {"Host": ["a"]}}),
+            json!({"headers": "cannot contain 'host' header, which must be specified in the 'hosts' attribute"}),
+        ),
+        (
+            "routes",
+            json!({"headers": {"a": "x"}}),
+            json!({"headers": "expected an array"}),
+        ),
+        (
+            "routes",
+            json!({"paths": ["/a/../b"]}),
+            json!({"paths": ["non-normalized path, consider use '/b' instead"]}),
+        ),
+        (
+            "routes",
+            json!({"paths": ["/a//b"]}),
+            json!({"paths": ["non-normalized path, consider use '/a/b' instead"]}),
+        ),
+        (
+            "routes",
+            json!({"paths": ["/"], "regex_priority": 1.5}),
+            json!({"regex_priority": "expected an integer"}),
+        ),
+        (
+            "routes",
+            json!({"paths": ["/"], "path_handling": "v2"}),
+            json!({"path_handling": "expected one of: v0, v1"}),
+        ),
+        (
+            "routes",
+            json!({"snis": ["1.2.3.4"]}),
+            json!({"snis": ["must not be an IP"]}),
+        ),
+        (
+            "routes",
+            json!({"snis": ["a.b:80"]}),
+            json!({"snis": ["must not have a port"]}),
+        ),
+        (
+            "routes",
+            json!({"paths": [null]}),
+            json!({"paths": ["required field missing"]}),
+        ),
+        (
+            "plugins",
+            json!({"name": "nope", "config": 5, "enabled": 1}),
+            json!({"name": "plugin 'nope' not enabled; add it to the 'plugins' configuration property"}),
+        ),
+        (
+            "plugins",
+            json!({"name": 5}),
+            json!({"name": "expected a string"}),
+        ),
+        (
+            "plugins",
+            json!({"name": "key-auth", "consumer": {"id": OTHER}}),
+            json!({"consumer": "value must be null"}),
+        ),
+        (
+            "plugins",
+            json!({"name": "key-auth", "protocols": null}),
+            json!({"protocols": "required field missing"}),
+        ),
+        (
+            "keyauth_credentials",
+            json!({"consumer": {"id": OTHER}, "ttl": -1}),
+            json!({"ttl": "must be an integer between 0 and 100000000"}),
+        ),
+        (
+            "acls",
+            json!({"consumer": {"id": OTHER}}),
+            json!({"group": "required field missing"}),
+        ),
+        (
+            "acls",
+            json!({"consumer": {"id": OTHER}, "group": ""}),
+            json!({"group": "length must be at least 1"}),
+        ),
+    ] {
+        assert_eq!(
+            refusal(create(kind, input.clone())),
+            fields,
+            "{kind} {input}"
+        );
+    }
+}
+
+#[test]
+fn a_url_sets_protocol_host_port_and_path_together() {
+    for (input, expected) in [
+        (
+            json!({"url": "http://h.test:81/p", "path": "/q"}),
+            json!(["http", "h.test", 81, "/p"]),
+        ),
+        (
+            json!({"url": "https://h.test", "path": "/q"}),
+            json!(["https", "h.test", 443, null]),
+        ),
+        (
+            json!({"url": "//h.test:443/p"}),
+            json!(["https", "h.test", 443, "/p"]),
+        ),
+        (
+            json!({"url": "//h.test:80"}),
+            json!(["http", "h.test", 80, null]),
+        ),
+        (
+            json!({"url": "http://u:p@[::1]:8080/p?q=1#f"}),
+            json!(["http", "::1", 8080, "/p"]),
+        ),
+        (
+            json!({"url": "grpc://h.test:9000"}),
+            json!(["grpc", "h.test", 9000, null]),
+        ),
+    ] {
+        let got = created("services", input.clone());
+        assert_eq!(
+            json!([got["protocol"], got["host"], got["port"], got["path"]]),
+            expected,
+            "{input}"
+        );
+        assert!(!got.contains_key("url"));
+    }
+    let refused = refusal(create("services", json!({"url": "invalid url"})));
+    assert_eq!(
+        refused,
+        json!({"host": "required field missing", "path": "should start with: /"})
+    );
+}
+
+#[test]
+fn members_are_shown_whole_and_in_the_order_of_the_schema() {
+    let got = created(
+        "services",
+        json!({"host": "h", "port": 80.0, "tags": ["b", "a", "b"]}),
+    );
+    let names: Vec<_> = got.keys().map(String::as_str).collect();
+    let declared: Vec<_> = entity("services")
+        .schema
+        .fields
+        .iter()
+        .map(|field| field.name.as_ref())
+        .collect();
+    assert_eq!(names, declared);
+    assert_eq!(got["id"], ID);
+    assert_eq!(got["created_at"], 1_700_000_000);
+    assert_eq!(got["updated_at"], 1_700_000_000);
+    assert_eq!(got["port"].to_string(), "80");
+    assert_eq!(
+        got["tags"],
+        json!(["b", "a"]),
+        "a set keeps the first of equal elements"
+    );
+}
+
+#[test]
+fn times_follow_the_writes() {
+    let stored = created(
+        "services",
+        json!({"host": "h", "created_at": 5, "updated_at": 6}),
+    );
+    assert_eq!(
+        (&stored["created_at"], &stored["updated_at"]),
+        (&json!(5), &json!(1_700_000_000))
+    );
+    let later = Context {
+        now: 1_700_000_100.0,
+        ..context()
+    };
+    let patch = document(json!({"updated_at": 7, "port": 81, "id": OTHER}));
+    let merged = entity("services")
+        .merge(&stored, patch, &later)
+        .expect("a good update");
+    assert_eq!(merged["updated_at"], 1_700_000_100);
+    assert_eq!(merged["created_at"], 5);
+    assert_eq!(merged["id"], ID, "an update cannot move a document");
+}
+
+#[test]
+fn an_update_merges_records_and_replaces_the_rest() {
+    let stored = json!({"name": "request-transformer", "config": {"add": {"headers": ["a:1"], "body": ["b:1"]}}});
+    let patch = json!({"config": {"add": {"headers": ["c:2", "d:3"]}, "http_method": "GET"}});
+    let got = patched("plugins", stored, patch).expect("a good update");
+    assert_eq!(
+        got["config"]["add"],
+        json!({"body": ["b:1"], "headers": ["c:2", "d:3"], "querystring": []})
+    );
+    assert_eq!(got["config"]["http_method"], "GET");
+    assert_eq!(got["config"]["remove"]["headers"], json!([]));
+    let refused = refusal(patched(
+        "consumers",
+        json!({"username": "a"}),
+        json!({"username": null}),
+    ));
+    let text =
+        "when updating, at least one of these fields must be non-empty: 'custom_id', 'username'";
+    assert_eq!(refused, json!({"@entity": [text]}));
+}
+
+#[test]
+fn grpc_routes_keep_their_path_unless_told() {
+    let got = created(
+        "routes",
+        json!({"protocols": ["grpc", "grpcs"], "paths": ["/a.B"]}),
+    );
+    assert_eq!(got["strip_path"], false);
+    assert_eq!(
+        created("routes", json!({"paths": ["/a"]}))["strip_path"],
+        true
+    );
+}
+
+#[test]
+fn forms_mean_what_the_schema_says() {
+    for (kind, body, expected) in [
+        (
+            "services",
+            "name=&host=h&port=80&enabled=false&retries=x",
+            json!({"name": null, "host": "h", "port": 80, "enabled": false, "retries": "x"}),
+        ),
+        (
+            "services",
+            "port=2.5&enabled=1&colour=",
+            json!({"port": 2.5, "enabled": "1", "colour": ""}),
+        ),
+        (
+            "routes",
+            "methods=GET,POST&hosts=a, b&paths=~/a{1,2}&protocols[]=http",
+            json!({"methods": ["GET", "POST"], "hosts": ["a", "b"], "paths": ["~/a{1,2}"], "protocols": ["http"]}),
+        ),
+        (
+            "routes",
+            "hosts[]=a,b&paths[1]=/a&paths[2]=/b&service.id=X&headers.x-a[1]=v",
+            json!({"hosts": ["a,b"], "paths": ["/a", "/b"], "service": {"id": "X"}, "headers": {"x-a": ["v"]}}),
+        ),
+        ("routes", "hosts[2]=b", json!({"hosts": {"2": "b"}})),
+        (
+            "plugins",
+            "name=key-auth&config.key_names=a,b&config.hide_credentials=true",
+            json!({"name": "key-auth", "config": {"key_names": ["a", "b"], "hide_credentials": true}}),
+        ),
+        (
+            "plugins",
+            "name=nope&config.x=1",
+            json!({"name": "nope", "config": {"x": "1"}}),
+        ),
+        (
+            "services",
+            "url=http://h/p&name=",
+            json!({"url": "http://h/p", "name": null}),
+        ),
+        ("keyauth_credentials", "ttl=60", json!({"ttl": 60})),
+    ] {
+        assert_eq!(
+            Value::Object(form_of(kind, body)),
+            expected,
+            "{kind} {body}"
+        );
+    }
+}
+
+#[test]
+fn comma_lists_follow_the_table_of_the_transformers() {
+    for (key, value, expected) in [
+        ("remove.headers", "x-a, x-b", json!(["x-a", "x-b"])),
+        ("add.headers", "h1:v1,h2:v2", json!(["h1:v1", "h2:v2"])),
+        (
+            "add.headers",
+            "Cache-Control:no-cache,no-store",
+            json!(["Cache-Control:no-cache,no-store"]),
+        ),
+        (
+            "add.headers",
+            "Set-Cookie:a=1,b=2",
+            json!(["Set-Cookie:a=1,b=2"]),
+        ),
+        ("add.headers[]", "a:1,b:2", json!(["a:1,b:2"])),
+        ("add.json", "p1:v1,p2=v2", json!(["p1:v1", "p2:v2"])),
+        ("remove.json", "p1,p2", json!(["p1", "p2"])),
+        ("add.headers", "x,y", json!(["x", "y"])),
+    ] {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .append_pair("name", "response-transformer")
+            .append_pair(&format!("config.{key}"), value)
+            .finish();
+        let got = form_of("plugins", &body);
+        let (operation, list) = key
+            .trim_end_matches("[]")
+            .split_once('.')
+            .expect("two names");
+        assert_eq!(got["config"][operation][list], expected, "{key}={value}");
+    }
+    let body =
+        "name=request-transformer&config.add.querystring=q1:v2,q2=v1&config.replace.uri=/a,b";
+    let got = form_of("plugins", body);
+    assert_eq!(
+        got["config"],
+        json!({"add": {"querystring": ["q1:v2", "q2:v1"]}, "replace": {"uri": "/a,b"}})
+    );
+}
+
+#[test]
+fn comma_lists_can_be_switched_off() {
+    let args = document(json!({"methods": "GET,POST"}));
+    let exact = FormOptions { comma_lists: false };
+    let got = entity("routes").infer(args, Catalog::builtin(), &exact);
+    assert_eq!(got["methods"], json!(["GET,POST"]));
+}
+
+#[test]
+fn credentials_make_up_a_key_and_count_down() {
+    let credential = json!({"consumer": {"id": OTHER.to_uppercase(), "username": "x"}, "ttl": 60});
+    let got = created("keyauth_credentials", credential);
+    assert_eq!(got["key"], "a".repeat(32).as_str());
+    assert_eq!(got["consumer"], json!({"id": OTHER}));
+    let (entity, now) = (entity("keyauth_credentials"), context().now);
+    assert_eq!(entity.remaining(&got, now), Some(60));
+    assert_eq!(entity.remaining(&got, now + 100.0), Some(0));
+    let patch = |patch: Value| {
+        entity
+            .merge(&got, document(patch), &context())
+            .expect("a good update")
+    };
+    assert_eq!(patch(json!({"tags": ["a"]}))["ttl"], got["ttl"]);
+    assert_eq!(patch(json!({"ttl": null}))["ttl"], Value::Null);
+    assert_eq!(patch(json!({"ttl": 0}))["ttl"], Value::Null);
+    assert!(
+        entity.validate(&got, Catalog::builtin()).is_empty(),
+        "what was stored is valid"
+    );
+}
+
+#[test]
+fn unique_keys_and_references_name_what_the_store_must_hold() {
+    let plugin = json!({"name": "acl", "instance_name": "i", "config": {"allow": ["g"]}, "service": {"id": OTHER}});
+    let plugin = created("plugins", plugin);
+    let entity = entity("plugins");
+    let keys = entity.unique_keys(&plugin);
+    let keys: Vec<_> = keys
+        .iter()
+        .map(|key| (key.field.as_str(), key.value.as_str()))
+        .collect();
+    let joined = format!(r#"["acl",null,{{"id":"{OTHER}"}},null]"#);
+    assert_eq!(
+        keys,
+        [
+            ("instance_name", "i"),
+            ("name,route,service,consumer", joined.as_str())
+        ]
+    );
+    let references = entity.references(&plugin);
+    let references: Vec<_> = references
+        .iter()
+        .map(|r| (r.field.as_str(), r.to_kind, r.cascade))
+        .collect();
+    assert_eq!(references, [("service", "services", true)]);
+    let route = created("routes", json!({"paths": ["/"], "service": {"id": OTHER}}));
+    assert!(
+        !self::entity("routes").references(&route)[0].cascade,
+        "a service is held by its routes"
+    );
+}
+
+#[test]
+fn every_entity_has_what_kong_has() {
+    let listed: Vec<_> = all()
+        .iter()
+        .map(|entity| {
+            (
+                entity.kind,
+                entity.path,
+                entity.nested_path.unwrap_or_default(),
+                entity.lookup,
+            )
+        })
+        .collect();
+    assert_eq!(
+        listed,
+        [
+            ("services", "services", "services", Some("name")),
+            ("routes", "routes", "routes", Some("name")),
+            ("consumers", "consumers", "consumers", Some("username")),
+            ("plugins", "plugins", "plugins", Some("instance_name")),
+            ("keyauth_credentials", "key-auths", "key-auth", Some("key")),
+            ("acls", "acls", "acls", None),
+        ]
+    );
+    let updated: Vec<_> = all()
+        .iter()
+        .filter(|entity| entity.has_updated_at)
+        .map(|entity| entity.kind)
+        .collect();
+    assert_eq!(updated, ["services", "routes", "consumers", "plugins"]);
+}
+
+#[test]
+fn what_is_stored_makes_the_struct() {
+    fn read<T: super::Declared>(input: Value) -> T {
+        let entity = find(T::KIND).expect("a known kind");
+        let stored = Value::Object(created(T::KIND, input)).to_string();
+        entity
+            .schema
+            .read(stored.as_bytes())
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+    let service: Service = read(json!({"url": "https://h.test/p"}));
+    assert_eq!((&*service.host, service.port), ("h.test", 443));
+    let route: Route = read(
+        json!({"paths": ["/a", "~/b$"], "hosts": ["*.x.test:8000"], "headers": {"x-a": ["~*1", "B"]}}),
+    );
+    assert_eq!(route.paths.map(|paths| paths.len()), Some(2));
+    let consumer: Consumer = read(json!({"username": "a"}));
+    assert_eq!(consumer.username.as_deref(), Some("a"));
+    let plugin: Plugin = read(json!({"name": "key-auth"}));
+    assert!(plugin.config.get().contains("\"apikey\""));
+    let key: KeyAuth = read(json!({"consumer": {"id": OTHER}, "key": "k", "ttl": 60}));
+    assert_eq!(key.expires_at.map(|at| at.0), Some(1_700_000_060));
+    let acl: Acl = read(json!({"consumer": {"id": OTHER}, "group": "g"}));
+    assert_eq!(acl.group, "g");
+}
+
+#[test]
+fn documents_of_another_version_are_mended_or_explained() {
+    let schema = &entity("services").schema;
+    let older = format!(r#"{{"id":"{ID}","host":"h","colour":"red"}}"#);
+    let service: Service = schema.read(older.as_bytes()).expect("defaults fill in");
+    assert_eq!(
+        (service.port, service.enabled, service.retries),
+        (80, true, Some(5))
+    );
+    let plugin: Plugin = entity("plugins")
+        .schema
+        .read(br#"{"id":"00000000-0000-4000-8000-000000000001","name":"x","config":{"a":[1.50]}}"#)
+        .expect("defaults fill in");
+    assert_eq!(plugin.config.get(), r#"{"a":[1.50]}"#);
+    for (bytes, field, message) in [
+        (
+            format!(r#"{{"id":"{ID}","host":"h:1"}}"#),
+            "host",
+            "must not have a port",
+        ),
+        (
+            format!(r#"{{"id":"{ID}","host":"h","protocol":"x"}}"#),
+            "protocol",
+            "expected one of: grpc, grpcs, http, https, tcp, tls, tls_passthrough, udp",
+        ),
+        (
+            format!(r#"{{"id":"{ID}","host":"h","tags":["a","b,c"]}}"#),
+            "tags[1]",
+            "invalid tag 'b,c': expected printable ascii (except `,` and `/`) or valid utf-8 sequences",
+        ),
+        ("[]".to_owned(), ".", "expected a record"),
+    ] {
+        let error = schema
+            .read::<Service>(bytes.as_bytes())
+            .expect_err("this should be refused");
+        assert_eq!(
+            (error.field.as_str(), error.message.as_str()),
+            (field, message),
+            "{bytes}"
+        );
+    }
+}
+
+#[test]
+fn schemas_are_shown_as_kong_shows_them() {
+    let shown = entity("routes").render();
+    let names: Vec<&str> = shown["fields"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|f| f.as_object()?.keys().next().map(String::as_str))
+        .collect();
+    let mut sorted = names.clone();
+    sorted.sort_unstable();
+    assert_eq!(
+        sorted,
+        [
+            "created_at",
+            "destinations",
+            "headers",
+            "hosts",
+            "https_redirect_status_code",
+            "id",
+            "methods",
+            "name",
+            "path_handling",
+            "paths",
+            "preserve_host",
+            "protocols",
+            "regex_priority",
+            "request_buffering",
+            "response_buffering",
+            "service",
+            "snis",
+            "sources",
+            "strip_path",
+            "tags",
+            "updated_at",
+        ]
+    );
+    let field = |name: &str| {
+        let at = names
+            .iter()
+            .position(|known| *known == name)
+            .expect("a shown field");
+        shown["fields"][at][name].clone()
+    };
+    let protocols = field("protocols");
+    assert_eq!(protocols["type"], "set");
+    assert_eq!(protocols["default"], json!(["http", "https"]));
+    assert_eq!(protocols["elements"]["one_of"][0], "grpc");
+    assert_eq!(
+        field("service"),
+        json!({"type": "foreign", "reference": "services",
+        "description": "Where the requests go; without one, plugins answer."})
+    );
+    assert_eq!(
+        field("sources")["elements"]["fields"][1]["port"]["between"],
+        json!([0, 65535])
+    );
+    assert_eq!(entity("keyauth_credentials").render()["ttl"], true);
+}

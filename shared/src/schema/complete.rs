@@ -11,7 +11,7 @@ impl Schema {
     pub fn complete(&self, variant: Option<&Variant>, mut input: Document) -> Document {
         let mut out = Map::new();
         for field in self.resolved(variant) {
-            let value = match input.remove(field.name.as_ref()) {
+            let value = match input.shift_remove(field.name.as_ref()) {
                 Some(value) => field.complete(value),
                 None => field.absent(),
             };
@@ -77,7 +77,7 @@ impl Field {
                 Value::String(lower_uuid(text))
             }
             (Kind::Foreign { .. }, Value::Object(mut members)) => {
-                let id = members.remove("id").map(|id| match id {
+                let id = members.shift_remove("id").map(|id| match id {
                     Value::String(text) => Value::String(lower_uuid(text)),
                     other => other,
                 });

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{Check, Document, Pattern, Rules};
+use super::{Check, Custom, Document, Pattern, Rules};
 
 /// What one object may be told: its fields, in the order they are shown, and the rules between them.
 #[derive(Clone, Debug, Default)]
@@ -357,7 +357,7 @@ impl Field {
     }
 
     /// A function that says what is wrong with a value.
-    pub fn custom(mut self, check: fn(&Value) -> Result<(), String>) -> Self {
+    pub fn custom(mut self, check: Custom) -> Self {
         self.rules.custom = Some(check);
         self
     }

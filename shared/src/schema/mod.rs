@@ -28,7 +28,7 @@ pub use form::FormOptions;
 pub(crate) use numbers::parse as parse_number;
 pub use pattern::Pattern;
 pub use read::ReadError;
-pub use rules::Rules;
+pub use rules::{Custom, Rules};
 pub use violations::{Node, Violations};
 
 #[doc(hidden)]

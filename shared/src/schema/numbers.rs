@@ -23,10 +23,8 @@ pub(super) fn compare(number: &Number, bound: i64) -> Option<std::cmp::Ordering>
 /// Reads a form's text as Lua's `tonumber` does: decimal, hexadecimal, exponents, blanks around.
 pub(crate) fn parse(text: &str) -> Option<Value> {
     let text = text.trim_ascii();
-    if text.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
-        if let Ok(number) = serde_json::from_str::<Number>(text) {
-            return Some(Value::Number(number));
-        }
+    if let Ok(number) = serde_json::from_str::<Number>(text) {
+        return Some(Value::Number(number));
     }
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

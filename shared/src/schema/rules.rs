@@ -8,6 +8,9 @@ use serde_json::Value;
 use super::{Pattern, numbers};
 use crate::types::canonical;
 
+/// Says what is wrong with a value, if anything is.
+pub type Custom = fn(&Value) -> Result<(), String>;
+
 /// The rules of one field, in the order in which they are tried; the first that fails speaks.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
@@ -52,7 +55,7 @@ pub struct Rules {
     /// Whether null is refused, in the consequence of a check.
     pub required: bool,
     /// Anything else.
-    pub custom: Option<fn(&Value) -> Result<(), String>>,
+    pub custom: Option<Custom>,
     /// Sets of which a set may touch only one.
     pub exclusive: Vec<&'static [&'static str]>,
     /// One text for every rule that fails.

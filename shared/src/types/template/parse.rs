@@ -104,12 +104,11 @@ fn operand(scanner: &mut Scanner<'_>) -> Result<Operand, Stop> {
         Some("true") => Ok(Operand::Boolean(true)),
         Some("false") => Ok(Operand::Boolean(false)),
         Some("nil") => Ok(Operand::Nil),
-        Some("not" | "function" | "kong" | "ngx" | "require" | "type") | None => {
-            Err(Stop::NeedsLua)
-        }
+        Some("not" | "function" | "kong" | "ngx" | "require" | "type") => Err(Stop::NeedsLua),
         Some(word) if KEYWORDS.contains(&word) => {
             Err(Stop::Syntax(format!("unexpected symbol near '{word}'")))
         }
+        None => Err(scanner.strange_start()),
         Some(root) => Ok(Operand::Path {
             root: root.to_owned(),
             steps: steps(scanner)?,
@@ -180,6 +179,16 @@ impl<'a> Scanner<'a> {
         let (taken, rest) = self.rest.split_at(length);
         self.rest = rest;
         taken
+    }
+
+    /// What may begin an expression in Lua is left to Lua.
+    fn strange_start(&self) -> Stop {
+        match self.rest.chars().next() {
+            Some(c) if !c.is_ascii_digit() && !"({[-#.".contains(c) => {
+                Stop::Syntax(format!("unexpected symbol near '{c}'"))
+            }
+            _ => Stop::NeedsLua,
+        }
     }
 
     fn word(&mut self) -> Option<&'a str> {
