@@ -68,8 +68,6 @@ pub struct TagRow {
     pub id: Uuid,
 }
 
-const COLUMNS: &str = "d.id, d.revision, d.payload";
-
 pub(super) fn get(
     connection: &Connection,
     kind: &str,
@@ -99,61 +97,8 @@ pub(super) fn find(
 
 /// One page; every filter walks an index in the order of ids.
 pub(super) fn list(connection: &Connection, kind: &str, page: &Page) -> rusqlite::Result<Listing> {
-    let kind = kind.to_owned();
-    let after = SqlValue::Blob(page.after.map_or(Vec::new(), |id| id.as_bytes().to_vec()));
-    let limit = SqlValue::Integer(page.size as i64 + 1);
-    let mut values = vec![SqlValue::Text(kind), after, limit];
-    let sql = match &page.filter {
-        Filter::None => {
-            format!("SELECT {COLUMNS} FROM documents AS d WHERE d.kind = ?1 AND d.id > ?2")
-        }
-        Filter::Refers {
-            field,
-            to_kind,
-            to_id,
-        } => {
-            values.extend([
-                SqlValue::Text((*to_kind).to_owned()),
-                SqlValue::Blob(to_id.as_bytes().to_vec()),
-                SqlValue::Text(field.clone()),
-            ]);
-            format!(
-                "SELECT {COLUMNS} FROM \"references\" AS r JOIN documents AS d ON d.kind = r.kind AND d.id = r.id
-                 WHERE r.to_kind = ?4 AND r.to_id = ?5 AND r.kind = ?1 AND r.field = ?6 AND r.id > ?2"
-            )
-        }
-        Filter::AllTags(tags) | Filter::AnyTag(tags) if tags.is_empty() => {
-            return Ok(Listing {
-                documents: Vec::new(),
-                next: None,
-            });
-        }
-        Filter::AllTags(tags) => {
-            let having: String = (4..4 + tags.len())
-                .map(|place| {
-                    format!(
-                        " AND EXISTS (SELECT 1 FROM \"references\" AS r WHERE {})",
-                        tagged(place)
-                    )
-                })
-                .collect();
-            values.extend(tags.iter().map(tag));
-            format!("SELECT {COLUMNS} FROM documents AS d WHERE d.kind = ?1 AND d.id > ?2{having}")
-        }
-        Filter::AnyTag(tags) => {
-            let any: Vec<String> = (4..4 + tags.len())
-                .map(|place| format!("?{place}"))
-                .collect();
-            values.extend(tags.iter().map(tag));
-            format!(
-                "SELECT {COLUMNS} FROM documents AS d WHERE d.kind = ?1 AND d.id IN (
-                   SELECT r.id FROM \"references\" AS r
-                   WHERE r.to_kind = '{TAGS}' AND r.to_id IN ({}) AND r.kind = ?1 AND r.field = '{TAGS}' AND r.id > ?2)",
-                any.join(", ")
-            )
-        }
-    };
-    let mut select = connection.prepare_cached(&format!("{sql} ORDER BY d.id LIMIT ?3"))?;
+    let (sql, values) = statement(kind, page);
+    let mut select = connection.prepare_cached(&sql)?;
     let rows = select.query_map(params_from_iter(values), stored)?;
     let mut documents = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     let more = documents.len() > page.size;
@@ -166,15 +111,84 @@ pub(super) fn list(connection: &Connection, kind: &str, page: &Page) -> rusqlite
     Ok(Listing { documents, next })
 }
 
-/// Whether the document `d` has the tag at that place of the parameters.
-fn tagged(place: usize) -> String {
-    format!(
-        "r.to_kind = '{TAGS}' AND r.to_id = ?{place} AND r.kind = d.kind AND r.field = '{TAGS}' AND r.id = d.id"
+/// Reads one document more than asked for: that tells whether there is a next page.
+pub(super) fn statement(kind: &str, page: &Page) -> (String, Vec<SqlValue>) {
+    let after = page.after.map_or(Vec::new(), |id| id.as_bytes().to_vec());
+    let mut values = vec![
+        SqlValue::Text(kind.to_owned()),
+        SqlValue::Blob(after),
+        SqlValue::Integer(page.size as i64 + 1),
+    ];
+    let which = match &page.filter {
+        Filter::None => "documents AS d WHERE d.kind = ?1 AND d.id > ?2".to_owned(),
+        Filter::Refers {
+            field,
+            to_kind,
+            to_id,
+        } => {
+            values.extend([
+                SqlValue::Text((*to_kind).to_owned()),
+                SqlValue::Blob(to_id.as_bytes().to_vec()),
+                SqlValue::Text(field.clone()),
+            ]);
+            "\"references\" AS r JOIN documents AS d ON d.kind = r.kind AND d.id = r.id
+             WHERE r.to_kind = ?4 AND r.to_id = ?5 AND r.kind = ?1 AND r.field = ?6 AND r.id > ?2"
+                .to_owned()
+        }
+        Filter::AllTags(tags) | Filter::AnyTag(tags) if tags.is_empty() => {
+            "documents AS d WHERE 0 AND ?1 AND ?2".to_owned()
+        }
+        Filter::AllTags(tags) => {
+            values.extend(
+                tags.iter()
+                    .map(|tag| SqlValue::Blob(tag.as_bytes().to_vec())),
+            );
+            all_tags(tags.len())
+        }
+        Filter::AnyTag(tags) => {
+            values.extend(
+                tags.iter()
+                    .map(|tag| SqlValue::Blob(tag.as_bytes().to_vec())),
+            );
+            any_tag(tags.len())
+        }
+    };
+    (
+        format!("SELECT d.id, d.revision, d.payload FROM {which} ORDER BY d.id LIMIT ?3"),
+        values,
     )
 }
 
-fn tag(tag: &String) -> SqlValue {
-    SqlValue::Blob(tag.as_bytes().to_vec())
+/// Walks the documents with the first tag and asks each for the others. Tags are the parameters from 4 on.
+fn all_tags(count: usize) -> String {
+    let others: String = (5..4 + count)
+        .map(|place| {
+            format!(
+                " AND EXISTS (SELECT 1 FROM \"references\" AS o WHERE o.kind = r.kind AND o.id = r.id
+                   AND o.field = '{TAGS}' AND o.to_kind = '{TAGS}' AND o.to_id = ?{place})"
+            )
+        })
+        .collect();
+    format!(
+        "\"references\" AS r JOIN documents AS d ON d.kind = r.kind AND d.id = r.id
+         WHERE r.to_kind = '{TAGS}' AND r.to_id = ?4 AND r.kind = ?1 AND r.field = '{TAGS}' AND r.id > ?2{others}"
+    )
+}
+
+/// A page's worth of ids for each tag, and of those a page.
+fn any_tag(count: usize) -> String {
+    let each: Vec<String> = (4..4 + count)
+        .map(|place| {
+            format!(
+                "SELECT id FROM (SELECT id FROM \"references\" WHERE to_kind = '{TAGS}' AND to_id = ?{place}
+                   AND kind = ?1 AND field = '{TAGS}' AND id > ?2 ORDER BY id LIMIT ?3)"
+            )
+        })
+        .collect();
+    format!(
+        "documents AS d WHERE d.kind = ?1 AND d.id IN ({})",
+        each.join(" UNION ")
+    )
 }
 
 pub(super) fn tags(
