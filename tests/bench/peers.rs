@@ -156,7 +156,7 @@ pub fn lua_nginx(folder: &Path, upstream: SocketAddr) -> anyhow::Result<Peer> {
 pub fn haproxy(folder: &Path, upstream: SocketAddr) -> anyhow::Result<Peer> {
     let address = free_address();
     let config = format!(
-        "global\n  nbthread 1\n  maxconn 10000\ndefaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  \
+        "global\n  nbthread 1\n  maxconn 2000\ndefaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  \
          timeout server 60s\n  http-reuse always\nfrontend f\n  bind {address}\n  default_backend b\nbackend b\n  server s {upstream}\n"
     );
     let file = folder.join("haproxy.cfg");
@@ -186,4 +186,41 @@ pub fn envoy(folder: &Path, upstream: SocketAddr) -> anyhow::Result<Peer> {
         .args(["--concurrency", "1", "-l", "error", "-c"])
         .arg(file);
     Peer::start(command, address)
+}
+
+#[cfg(test)]
+mod tests {
+    use ::tests::Request;
+    use ::tests::wire::exchange;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_rival_that_is_installed_proxies_the_upstream() {
+        if !installed("nginx", "-v") {
+            println!("skipped: nginx, the upstream of the benchmarks, is not installed");
+            return;
+        }
+        type Start = fn(&Path, SocketAddr) -> anyhow::Result<Peer>;
+        let rivals: [(&str, bool, Start); 4] = [
+            ("nginx", true, plain_nginx),
+            ("nginx with Lua", nginx_has_lua(), lua_nginx),
+            ("HAProxy", installed("haproxy", "-v"), haproxy),
+            ("Envoy", installed("envoy", "--version"), envoy),
+        ];
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let upstream = upstream(folder.path()).expect("the upstream starts");
+        for (name, there, start) in rivals {
+            if !there {
+                println!("skipped: {name} is not installed");
+                continue;
+            }
+            let rival = start(folder.path(), upstream.address).expect(name);
+            for (path, length) in [("/", 100), ("/json", 10_241)] {
+                let request = Request::get(path).header("apikey", "secret");
+                let reply = exchange(rival.address, &request).await.expect_status(200);
+                assert_eq!(reply.body.len(), length, "{name} {path}");
+            }
+        }
+    }
 }
