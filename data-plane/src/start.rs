@@ -139,7 +139,10 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let node = node(&config, &background)?;
     let metrics = Metrics::new(workers);
     let drain = CancellationToken::new();
-    let client = sync::Client::boot(link_settings(&config), applying(node.clone(), background.handle().clone()))?;
+    let client = sync::Client::boot(
+        link_settings(&config),
+        applying(node.clone(), background.handle().clone()),
+    )?;
     let link = client.link();
     let listening = addresses(&bound, &status);
     let mut threads = Vec::new();
@@ -231,7 +234,8 @@ fn applying(
     let mut last: Option<(State, Arc<Model>)> = None;
     move |state, version| {
         let previous = last.as_ref().map(|(state, model)| (state, &**model));
-        let model = Model::build(&state, previous, Catalog::builtin()).map_err(Rejected::Invalid)?;
+        let model =
+            Model::build(&state, previous, Catalog::builtin()).map_err(Rejected::Invalid)?;
         let warnings = model.warnings.to_vec();
         let model = Arc::new(model);
         let (current, settings) = (node.runtime.load_full(), node.settings.clone());

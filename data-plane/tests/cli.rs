@@ -125,3 +125,25 @@ fn an_unknown_key_of_the_file_stops_the_start_with_its_line() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("headgate.toml:3: unknown setting 'data_plane.proxy_lisen' (did you mean 'proxy_listen'?)"), "{said}");
 }
+
+#[test]
+fn a_node_that_has_not_joined_says_what_it_needs() {
+    let listen = [
+        "--proxy-listen",
+        "127.0.0.1:0",
+        "--status-listen",
+        "127.0.0.1:0",
+    ];
+    for (words, expected) in [
+        (&[][..], "headgate-cp token create"),
+        (
+            &["--control-plane", "127.0.0.1:1", "--join", "no-token"],
+            "token",
+        ),
+    ] {
+        let output = headgate_dp(&folder(), &[&listen, words].concat());
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {said}");
+        assert!(said.contains(expected), "{words:?}: {said}");
+    }
+}

@@ -23,6 +23,11 @@ const NODE: &str = "node.pem";
 const CAS: &str = "ca.pem";
 const JOINED: &str = "control-plane";
 
+/// Whether a node that keeps its state in `data_dir` has joined a control plane, and so needs no token.
+pub fn has_joined(data_dir: &Path) -> bool {
+    data_dir.join(NODE).exists()
+}
+
 /// What is stored, or was received, makes no identity.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {

@@ -37,7 +37,7 @@ use crate::config::Config;
 pub use cache::CacheError;
 pub use client::Client;
 pub use enrol::JoinError;
-pub use identity::IdentityError;
+pub use identity::{IdentityError, has_joined};
 pub use link::{BootedFrom, Link, LinkStatus};
 
 /// What the link needs to know of a node's settings.

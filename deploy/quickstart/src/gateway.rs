@@ -105,7 +105,7 @@ async fn joined(
         host: own(sync.ip()).to_string(),
         port: sync.port(),
     }]);
-    if config.data_dir.join("node.pem").exists() {
+    if data_plane::sync::has_joined(&config.data_dir) {
         return Ok(config);
     }
     let token = NewToken {
