@@ -429,3 +429,60 @@ fn ascii(text: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod golden {
+    use super::*;
+    use crate::compare::differences;
+
+    const PORTS: [Port; 5] = [
+        ("up", 40001),
+        ("down", 40002),
+        ("admin_port", 40003),
+        ("proxy_port", 40004),
+        ("proxy_ssl_port", 40005),
+    ];
+
+    /// `normal.json` was written by the program that recorded the vectors.
+    #[test]
+    fn replies_are_levelled_as_the_recorder_levelled_them() {
+        let cases: Value =
+            serde_json::from_str(include_str!("normal.json")).expect("normal.json is JSON");
+        for case in cases.as_array().expect("a list of cases") {
+            let scenario = json!({ "name": "a/b", "area": "a", "opts": case["opts"], "steps": [], "expect": [] });
+            let mut scenario: Scenario = serde_json::from_value(scenario).expect("a scenario");
+            scenario.source = case["steps"].to_string();
+            let target = if case["target"] == "proxy" {
+                Target::Proxy
+            } else {
+                Target::Admin
+            };
+            let mut norm = Norm::new(&scenario, &PORTS);
+            let replies = case["replies"].as_array().expect("replies");
+            for (reply, expected) in replies
+                .iter()
+                .zip(case["expected"].as_array().expect("their normal forms"))
+            {
+                let method = case["method"].as_str().expect("a method");
+                let found = differences(expected, &norm.reply(&raw(reply), method, target));
+                assert!(found.is_empty(), "{}: {found:#?}", case["what"]);
+            }
+        }
+    }
+
+    fn raw(reply: &Value) -> Reply {
+        let lines = reply["headers"].as_array().expect("headers").iter();
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        Reply {
+            status: reply["status"].as_u64().expect("a status") as u16,
+            headers: lines.map(|line| (text(&line[0]), text(&line[1]))).collect(),
+            body: STANDARD.decode(text(&reply["body_b64"])).expect("base64"),
+            note: match reply["note"].as_str() {
+                Some("connection closed") => "connection closed",
+                Some("truncated") => "truncated",
+                _ => "",
+            },
+            ..Reply::default()
+        }
+    }
+}
