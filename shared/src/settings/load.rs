@@ -258,16 +258,20 @@ fn suggestion(specs: &[Spec], entry: &Entry) -> Option<String> {
 }
 
 fn unknown_variables(specs: &[Spec], inputs: &Inputs) -> Vec<String> {
-    let known: Vec<_> = specs.iter().map(Spec::variable).collect();
-    let is_known = |name: &str| known.iter().any(|k| k == name) || OTHER_VARIABLES.contains(&name);
+    const PREFIX: &str = "HEADGATE_";
     let ours = inputs.environment.iter().map(|(name, _)| name);
-    let unknown = ours.filter(|name| name.starts_with("HEADGATE_") && !is_known(name));
-    let warning = |name: &String| {
-        let near = suggest::nearest(name, known.iter().map(String::as_str));
-        let hint = near
-            .map(|near| format!(" (did you mean {near}?)"))
-            .unwrap_or_default();
-        format!("unknown variable {name} is ignored{hint}")
+    let ours = ours.filter(|name| !OTHER_VARIABLES.contains(&name.as_str()));
+    let ours =
+        ours.filter_map(|name| Some((name, name.strip_prefix(PREFIX)?.to_ascii_lowercase())));
+    let unknown = ours.filter(|(name, _)| !specs.iter().any(|spec| spec.variable() == **name));
+    let warning = |(name, key): (&String, String)| {
+        let near = suggest::nearest(&key, specs.iter().map(|spec| spec.name));
+        let hint =
+            near.map(|near| format!(" (did you mean {PREFIX}{}?)", near.to_ascii_uppercase()));
+        format!(
+            "unknown variable {name} is ignored{}",
+            hint.unwrap_or_default()
+        )
     };
     unknown.map(warning).collect()
 }
