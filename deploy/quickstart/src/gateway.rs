@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::demo::Demo;
 
 /// How long the first configuration may take to reach the data plane before the addresses are shown regardless.
-const FIRST_SYNC: Duration = Duration::from_secs(10);
+const FIRST_CONFIGURATION: Duration = Duration::from_secs(10);
 
 /// Everything that runs.
 pub struct Gateway {
@@ -26,8 +26,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts the upstream, the control plane and a data plane that joins it; returns when the data plane serves what
-    /// the control plane has.
+    /// Starts the upstream, the control plane and a data plane that joins it; returns when the data plane serves.
     pub async fn start(config: Config) -> Result<Self, Exit> {
         own_folder(&config.own.data_dir)?;
         let demo = Demo::start(&config.own.demo_listen.0)
@@ -51,7 +50,7 @@ impl Gateway {
         let data_plane = started
             .expect("starting a data plane does not panic")
             .map_err(|error| complain(&error.to_string(), None, error.exit()))?;
-        first_sync(&data_plane).await;
+        first_configuration(&data_plane).await;
         Ok(Self {
             demo,
             control_plane,
@@ -119,11 +118,14 @@ async fn joined(
     Ok(config)
 }
 
-/// Waits until the data plane has what the control plane has.
-async fn first_sync(data_plane: &data_plane::Running) {
+/// Waits until the data plane serves something: what it kept, or else the first that the control plane sends.
+async fn first_configuration(data_plane: &data_plane::Running) {
     let mut link = data_plane.link.subscribe();
-    let synced = link.wait_for(|link| link.synced);
-    if tokio::time::timeout(FIRST_SYNC, synced).await.is_err() {
+    let serving = link.wait_for(|link| link.running.is_some());
+    if tokio::time::timeout(FIRST_CONFIGURATION, serving)
+        .await
+        .is_err()
+    {
         warn!("the data plane has no configuration yet");
     }
 }
