@@ -1,0 +1,8 @@
+//! The pure part of the transformer plugins: bytes in, bytes out, no request in sight.
+
+pub mod args;
+pub mod content_type;
+pub mod headers;
+pub mod json;
+pub mod lua_number;
+pub mod multipart;
