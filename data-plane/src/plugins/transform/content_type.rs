@@ -27,6 +27,11 @@ pub fn of_request(headers: &HeaderMap) -> Option<RequestBody> {
     .map(|(_, body)| body)
 }
 
+/// Whether a request carries an urlencoded form, whatever else its content type says.
+pub fn is_form(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| contains(value.as_bytes(), b"application/x-www-form-urlencoded"))
+}
+
 /// Whether `value` contains `wanted`, which is in lower case, regardless of case.
 fn contains(value: &[u8], wanted: &[u8]) -> bool {
     value.windows(wanted.len()).any(|window| window.eq_ignore_ascii_case(wanted))

@@ -6,3 +6,4 @@ pub mod headers;
 pub mod json;
 pub mod lua_number;
 pub mod multipart;
+pub mod template;

@@ -1,0 +1,145 @@
+//! `request-transformer`: changes path, method, headers, body and query of what goes up (transformers.md 2).
+//!
+//! Read [`compile`] (a configuration made ready), [`steps`] (what needs no waiting), [`body`] (what has to read).
+//! Every template is rendered before anything changes, so entries see the request as it came.
+
+use bytes::Bytes;
+use futures_util::future::LocalBoxFuture;
+use http::StatusCode;
+use shared::plugins::RequestTransformer;
+use shared::types::Step;
+use tracing::warn;
+
+use super::{Answer, Ctx, Flow, PhaseSet, Phases, Plugin};
+use crate::proxy::body::BodyError;
+use compile::Plan;
+use steps::Parts;
+
+mod body;
+mod compile;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+/// The handler.
+pub struct Handler {
+    plan: Plan,
+}
+
+impl Plugin for Handler {
+    type Config = RequestTransformer;
+
+    fn new(config: &RequestTransformer) -> Self {
+        Self { plan: Plan::new(config) }
+    }
+}
+
+impl Phases for Handler {
+    fn phases(&self) -> PhaseSet {
+        PhaseSet {
+            access: !self.plan.is_empty(),
+            ..PhaseSet::default()
+        }
+    }
+
+    fn access(&self, ctx: &mut Ctx) -> Flow {
+        if self.plan.may_read_body(&ctx.request.headers) {
+            return Flow::Wait;
+        }
+        let plan = &self.plan;
+        let done = with_parts(ctx, |parts| {
+            let texts = plan.render(parts)?;
+            plan.head(parts, &texts, None)?;
+            plan.change_query(parts, &texts);
+            Ok(())
+        });
+        done.map_or_else(Flow::Fail, |()| Flow::Continue)
+    }
+
+    fn access_wait<'a>(&'a self, ctx: &'a mut Ctx) -> LocalBoxFuture<'a, Flow> {
+        Box::pin(async { self.plan.run(ctx).await.map_or_else(Into::into, |()| Flow::Continue) })
+    }
+}
+
+/// Why the request can not go on.
+enum Stop {
+    Failed(String),
+    TooLarge,
+    ClientGone,
+}
+
+impl From<String> for Stop {
+    fn from(error: String) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+impl From<BodyError> for Stop {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge { limit } => {
+                warn!(limit, "request-transformer: the body is too long to be changed");
+                Stop::TooLarge
+            }
+            BodyError::Client(error) => {
+                warn!(%error, "request-transformer: the client's body broke off");
+                Stop::ClientGone
+            }
+        }
+    }
+}
+
+impl From<Stop> for Flow {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Failed(error) => Flow::Fail(error),
+            // Not passed on unchanged: a step that removes a field must not be evaded by a long body.
+            Stop::TooLarge => Answer::message(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large").into(),
+            Stop::ClientGone => Answer::message(StatusCode::BAD_REQUEST, "Bad request").into(),
+        }
+    }
+}
+
+impl Plan {
+    async fn run(&self, ctx: &mut Ctx) -> Result<(), Stop> {
+        let texts = with_parts(ctx, |parts| self.render(parts))?;
+        let limit = ctx.transform_limit();
+        let form = match self.copies_form(&ctx.request.headers) {
+            true => Some(ctx.read_body(limit).await?),
+            false => None,
+        };
+        with_parts(ctx, |parts| self.head(parts, &texts, form.as_deref()))?;
+        if let Some(kind) = self.body_kind(&ctx.request.headers) {
+            let body = ctx.read_body(limit).await?;
+            if let Some(changed) = self.change_body(kind, &ctx.request.headers, &body, &texts)? {
+                ctx.set_body(Bytes::from(changed));
+            }
+        }
+        with_parts(ctx, |parts| self.change_query(parts, &texts));
+        Ok(())
+    }
+}
+
+fn with_parts<T>(ctx: &mut Ctx, run: impl FnOnce(&mut Parts<'_>) -> T) -> T {
+    let (request, upstream) = (&mut ctx.request, &mut ctx.upstream);
+    let captures = ctx.captures.as_ref();
+    let path = &request.path;
+    let captured = |step: &Step| {
+        let captures = captures?;
+        let text = match step {
+            Step::Key(name) => captures.name(name, path),
+            Step::Index(number) => captures.get(usize::try_from(*number).ok()?, path),
+        };
+        text.map(str::to_owned)
+    };
+    run(&mut Parts {
+        headers: &mut request.headers,
+        client_host: request.host.as_ref(),
+        client_query: request.target.get(request.path_len + 1..),
+        captures: &captured,
+        method: &mut upstream.method,
+        path: &mut upstream.path,
+        query: &mut upstream.query,
+        host: &mut upstream.host,
+    })
+}

@@ -1,0 +1,222 @@
+//! The steps that need no waiting: path, method, headers, query.
+
+use http::header::{CONTENT_TYPE, HOST};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use shared::types::Step;
+use tracing::warn;
+
+use super::compile::{Plan, Rendered, Source, Steps};
+use crate::plugins::transform::args::{self, Args};
+use crate::plugins::transform::content_type::{self, RequestBody};
+use crate::plugins::transform::headers::{self, Name};
+use crate::plugins::transform::template::Scope;
+
+/// The parts of a request that the plugin reads and changes.
+pub(super) struct Parts<'a> {
+    /// What the client sent, without Host.
+    pub(super) headers: &'a mut HeaderMap,
+    /// The client's Host.
+    pub(super) client_host: Option<&'a HeaderValue>,
+    /// The query as the client sent it, without `?`.
+    pub(super) client_query: Option<&'a str>,
+    /// Captures of the route's regular expression.
+    pub(super) captures: &'a dyn Fn(&Step) -> Option<String>,
+    /// What goes up instead of what the client sent; `None` is no change.
+    pub(super) method: &'a mut Option<Method>,
+    /// The path that goes up.
+    pub(super) path: &'a mut String,
+    /// As `Outgoing::query`.
+    pub(super) query: &'a mut Option<Option<String>>,
+    /// A Host that overrides all others.
+    pub(super) host: &'a mut Option<HeaderValue>,
+}
+
+/// What the templates of one request say, rendered before anything was changed.
+pub(super) struct Texts {
+    head: Rendered,
+    /// Only a failure if the body step runs.
+    pub(super) body: Result<Rendered, String>,
+}
+
+/// Arguments beyond which a query is left alone.
+const MAX_ARGUMENTS: usize = 1000;
+
+impl Parts<'_> {
+    /// The query as it is now.
+    fn query(&self) -> Option<&str> {
+        match &*self.query {
+            Some(changed) => changed.as_deref(),
+            None => self.client_query,
+        }
+    }
+
+    /// An empty query stays one only behind the `?` that the client wrote.
+    fn set_query(&mut self, query: String) {
+        let bare = query.is_empty() && self.client_query != Some("");
+        *self.query = Some(if bare { None } else { Some(query) });
+    }
+}
+
+impl Plan {
+    /// Renders every template.
+    pub(super) fn render(&self, parts: &Parts<'_>) -> Result<Texts, String> {
+        let scope = Scope {
+            headers: parts.headers,
+            host: parts.client_host,
+            query: parts.query().unwrap_or_default(),
+            captures: parts.captures,
+        };
+        Ok(Texts {
+            head: self.head_templates.render(&scope)?,
+            body: self.body_templates.render(&scope),
+        })
+    }
+
+    /// Whether the method step copies a form into the query.
+    pub(super) fn copies_form(&self, headers: &HeaderMap) -> bool {
+        matches!(self.method, Some(Ok(Method::GET | Method::HEAD | Method::TRACE)))
+            && content_type::is_form(headers)
+    }
+
+    /// How the body is to be changed, by the content type as it is now; `None` if not at all.
+    pub(super) fn body_kind(&self, headers: &HeaderMap) -> Option<RequestBody> {
+        if self.body.is_empty() {
+            return None;
+        }
+        content_type::of_request(headers)
+    }
+
+    /// Whether the body may have to be read, judged by the headers that the client sent.
+    pub(super) fn may_read_body(&self, headers: &HeaderMap) -> bool {
+        self.copies_form(headers)
+            || (!self.body.is_empty() && self.headers.touch(&CONTENT_TYPE))
+            || self.body_kind(headers).is_some()
+    }
+
+    /// Path, method and headers; `form` is the body if [`Plan::copies_form`] asked for it.
+    pub(super) fn head(&self, parts: &mut Parts<'_>, texts: &Texts, form: Option<&[u8]>) -> Result<(), String> {
+        if let Some(uri) = &self.uri {
+            let path = uri.plain(&texts.head);
+            if path.first() != Some(&b'/') {
+                return Err("path must start with /".to_owned());
+            }
+            *parts.path = escape_path(path);
+        }
+        if let Some(method) = &self.method {
+            *parts.method = Some(method.clone()?);
+        }
+        if let Some(form) = form {
+            let query = merged(parts.query().unwrap_or_default(), form);
+            parts.set_query(query);
+        }
+        self.change_headers(parts, &texts.head);
+        Ok(())
+    }
+
+    fn change_headers(&self, parts: &mut Parts<'_>, texts: &Rendered) {
+        let steps = &self.headers;
+        for name in steps.remove.iter().filter(|name| !is_host(name)) {
+            headers::remove(parts.headers, name);
+        }
+        for (from, to) in steps.rename.iter().filter(|(from, _)| !is_host(from)) {
+            if is_host(to) {
+                rename_to_host(parts, from.name());
+            } else {
+                headers::rename(parts.headers, from, to);
+            }
+        }
+        for (name, source) in &steps.replace {
+            let value = source.value(texts);
+            if is_host(name) {
+                *parts.host = Some(value.into_owned());
+            } else {
+                headers::replace(parts.headers, name, &value);
+            }
+        }
+        for (name, source) in not_host(&steps.add) {
+            headers::add(parts.headers, name, &source.value(texts));
+        }
+        for (name, source) in not_host(&steps.append) {
+            headers::append(parts.headers, name, &source.value(texts));
+        }
+    }
+
+    /// The query; untouched, byte for byte, without any entry.
+    pub(super) fn change_query(&self, parts: &mut Parts<'_>, texts: &Texts) {
+        if self.query.is_empty() {
+            return;
+        }
+        let raw = parts.query().unwrap_or_default();
+        if raw.split('&').count() > MAX_ARGUMENTS {
+            warn!("request-transformer: query left alone, it has more than {MAX_ARGUMENTS} arguments");
+            return;
+        }
+        let mut args = Args::parse(raw.as_bytes());
+        change_args(&self.query, &mut args, &texts.head);
+        let query = args.query();
+        parts.set_query(query);
+    }
+}
+
+/// The steps on arguments; true if rename, replace or add changed something.
+pub(super) fn change_args<'a>(steps: &'a Steps, args: &mut Args<'a>, texts: &'a Rendered) -> bool {
+    let mut changed = false;
+    for name in &steps.remove {
+        args.remove(name);
+    }
+    for (from, to) in &steps.rename {
+        changed |= args.rename(from, to.plain(texts).into());
+    }
+    for (name, value) in &steps.replace {
+        if args.contains(name) {
+            args.set(name, value.plain(texts).into());
+            changed = true;
+        }
+    }
+    for (name, value) in &steps.add {
+        if !args.contains(name) {
+            args.set(name, value.plain(texts).into());
+            changed = true;
+        }
+    }
+    for (name, value) in &steps.append {
+        args.append(name, value.plain(texts).into());
+    }
+    changed
+}
+
+fn merged(query: &str, form: &[u8]) -> String {
+    let mut args = Args::parse(query.as_bytes());
+    args.merge(form);
+    args.query()
+}
+
+fn is_host(name: &Name) -> bool {
+    *name.name() == HOST
+}
+
+/// Entries for Host in `add` and `append` do nothing: there always is one.
+fn not_host(
+    entries: &[(Name, Source<HeaderValue>)],
+) -> impl Iterator<Item = &(Name, Source<HeaderValue>)> {
+    entries.iter().filter(|(name, _)| !is_host(name))
+}
+
+fn rename_to_host(parts: &mut Parts<'_>, from: &HeaderName) {
+    if let Some(value) = headers::take(parts.headers, from).into_iter().next() {
+        *parts.host = Some(value);
+    }
+}
+
+/// Percent-encodes what can not stand in a URL; `%`, `?` and `#` stay.
+fn escape_path(path: &[u8]) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path {
+        if byte.is_ascii_alphanumeric() || b"-_.~!#$&'()*+,/:;=?@[]%".contains(byte) {
+            out.push(char::from(*byte));
+        } else {
+            args::push_escape(*byte, &mut out);
+        }
+    }
+    out
+}
