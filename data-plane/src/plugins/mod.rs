@@ -13,6 +13,10 @@ pub use crate::proxy::ctx::Ctx;
 pub use chain::{Chain, Chosen, Instance, Plugins, Scope, access, choose_global};
 
 mod chain;
+mod request_transformer;
+mod response_transformer;
+mod response_transformer_advanced;
+pub mod transform;
 
 /// What a plugin wants after its access phase.
 pub enum Flow {
@@ -157,7 +161,11 @@ const fn register<P: Plugin>() -> Registration {
 }
 
 /// Every plugin that is built in; `every_declared_plugin_has_a_handler` keeps it equal to the declarations.
-pub static BUILTIN: &[Registration] = &[];
+pub static BUILTIN: &[Registration] = &[
+    register::<request_transformer::Handler>(),
+    register::<response_transformer::Handler>(),
+    register::<response_transformer_advanced::Handler>(),
+];
 
 /// The handler of `config` for the plugin `name`; `None` when this node has no such plugin.
 pub fn build(name: &str, config: &Config) -> Option<Arc<dyn Phases>> {

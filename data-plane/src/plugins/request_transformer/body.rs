@@ -46,7 +46,9 @@ fn change_json(steps: &Steps, body: &[u8], texts: &Rendered) -> Option<Vec<u8>> 
     }
     // `false` counts as absent in every step but remove and append.
     let present = |document: &Document<'_>, name: &[u8]| {
-        document.property(name).is_some_and(|kind| kind != Kind::False)
+        document
+            .property(name)
+            .is_some_and(|kind| kind != Kind::False)
     };
     let mut changed = !(steps.remove.is_empty() && steps.append.is_empty());
     for name in &steps.remove {

@@ -79,7 +79,10 @@ impl Templates {
 
     /// Renders all of them, before anything is changed and whether or not their entries will apply.
     pub(super) fn render(&self, scope: &Scope<'_>) -> Result<Rendered, String> {
-        self.0.iter().map(|template| render(template, scope)).collect()
+        self.0
+            .iter()
+            .map(|template| render(template, scope))
+            .collect()
     }
 }
 
@@ -163,7 +166,11 @@ impl Plan {
     pub(super) fn new(config: &RequestTransformer) -> Self {
         let (mut head, mut body) = (Templates::default(), Templates::default());
         Self {
-            uri: config.replace.uri.as_ref().map(|uri| head.source(uri, Text::new)),
+            uri: config
+                .replace
+                .uri
+                .as_ref()
+                .map(|uri| head.source(uri, Text::new)),
             method: config.http_method.as_deref().map(method),
             headers: HeaderSteps {
                 remove: config
@@ -172,7 +179,12 @@ impl Plan {
                     .iter()
                     .filter_map(|entry| header(&entry.name))
                     .collect(),
-                rename: config.rename.headers.iter().filter_map(header_rename).collect(),
+                rename: config
+                    .rename
+                    .headers
+                    .iter()
+                    .filter_map(header_rename)
+                    .collect(),
                 replace: header_values(&config.replace.headers, &mut head),
                 add: header_values(&config.add.headers, &mut head),
                 append: header_values(&config.append.headers, &mut head),
@@ -199,8 +211,21 @@ impl Plan {
 
 /// What `kong.service.request.set_method` takes.
 const METHODS: &[&str] = &[
-    "GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "MKCOL", "COPY", "MOVE", "PROPFIND", "PROPPATCH", "LOCK",
-    "UNLOCK", "PATCH", "TRACE",
+    "GET",
+    "HEAD",
+    "PUT",
+    "POST",
+    "DELETE",
+    "OPTIONS",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "PROPFIND",
+    "PROPPATCH",
+    "LOCK",
+    "UNLOCK",
+    "PATCH",
+    "TRACE",
 ];
 
 fn method(text: &str) -> Result<Method, String> {
@@ -223,10 +248,18 @@ fn header_rename(entry: &HeaderRename) -> Option<(Name, Name)> {
     Some((header(&entry.from)?, header(&entry.to)?))
 }
 
-fn header_values(entries: &[HeaderPair], templates: &mut Templates) -> Vec<(Name, Source<HeaderValue>)> {
+fn header_values(
+    entries: &[HeaderPair],
+    templates: &mut Templates,
+) -> Vec<(Name, Source<HeaderValue>)> {
     let applies = entries.iter().filter(|entry| !entry.value.is_empty());
     applies
-        .filter_map(|entry| Some((header(&entry.name)?, templates.source(&entry.value, headers::value))))
+        .filter_map(|entry| {
+            Some((
+                header(&entry.name)?,
+                templates.source(&entry.value, headers::value),
+            ))
+        })
         .collect()
 }
 
@@ -235,11 +268,21 @@ fn names<'a>(names: impl Iterator<Item = &'a String>) -> Vec<Box<[u8]>> {
 }
 
 fn renames(entries: &[Rename], templates: &mut Templates) -> Vec<Entry> {
-    let entry = |entry: &Rename| (entry.from.as_bytes().into(), templates.source(&entry.to, Text::new));
+    let entry = |entry: &Rename| {
+        (
+            entry.from.as_bytes().into(),
+            templates.source(&entry.to, Text::new),
+        )
+    };
     entries.iter().map(entry).collect()
 }
 
 fn values(entries: &[TemplatePair], templates: &mut Templates) -> Vec<Entry> {
-    let entry = |entry: &TemplatePair| (entry.name.as_bytes().into(), templates.source(&entry.value, Text::new));
+    let entry = |entry: &TemplatePair| {
+        (
+            entry.name.as_bytes().into(),
+            templates.source(&entry.value, Text::new),
+        )
+    };
     entries.iter().map(entry).collect()
 }

@@ -30,7 +30,9 @@ impl Plugin for Handler {
     type Config = RequestTransformer;
 
     fn new(config: &RequestTransformer) -> Self {
-        Self { plan: Plan::new(config) }
+        Self {
+            plan: Plan::new(config),
+        }
     }
 }
 
@@ -57,7 +59,12 @@ impl Phases for Handler {
     }
 
     fn access_wait<'a>(&'a self, ctx: &'a mut Ctx) -> LocalBoxFuture<'a, Flow> {
-        Box::pin(async { self.plan.run(ctx).await.map_or_else(Into::into, |()| Flow::Continue) })
+        Box::pin(async {
+            self.plan
+                .run(ctx)
+                .await
+                .map_or_else(Into::into, |()| Flow::Continue)
+        })
     }
 }
 
@@ -78,7 +85,10 @@ impl From<BodyError> for Stop {
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::TooLarge { limit } => {
-                warn!(limit, "request-transformer: the body is too long to be changed");
+                warn!(
+                    limit,
+                    "request-transformer: the body is too long to be changed"
+                );
                 Stop::TooLarge
             }
             BodyError::Client(error) => {
@@ -94,7 +104,9 @@ impl From<Stop> for Flow {
         match stop {
             Stop::Failed(error) => Flow::Fail(error),
             // Not passed on unchanged: a step that removes a field must not be evaded by a long body.
-            Stop::TooLarge => Answer::message(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large").into(),
+            Stop::TooLarge => {
+                Answer::message(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large").into()
+            }
             Stop::ClientGone => Answer::message(StatusCode::BAD_REQUEST, "Bad request").into(),
         }
     }

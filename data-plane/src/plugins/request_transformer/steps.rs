@@ -74,8 +74,10 @@ impl Plan {
 
     /// Whether the method step copies a form into the query.
     pub(super) fn copies_form(&self, headers: &HeaderMap) -> bool {
-        matches!(self.method, Some(Ok(Method::GET | Method::HEAD | Method::TRACE)))
-            && content_type::is_form(headers)
+        matches!(
+            self.method,
+            Some(Ok(Method::GET | Method::HEAD | Method::TRACE))
+        ) && content_type::is_form(headers)
     }
 
     /// How the body is to be changed, by the content type as it is now; `None` if not at all.
@@ -94,7 +96,12 @@ impl Plan {
     }
 
     /// Path, method and headers; `form` is the body if [`Plan::copies_form`] asked for it.
-    pub(super) fn head(&self, parts: &mut Parts<'_>, texts: &Texts, form: Option<&[u8]>) -> Result<(), String> {
+    pub(super) fn head(
+        &self,
+        parts: &mut Parts<'_>,
+        texts: &Texts,
+        form: Option<&[u8]>,
+    ) -> Result<(), String> {
         if let Some(uri) = &self.uri {
             let path = uri.plain(&texts.head);
             if path.first() != Some(&b'/') {
@@ -148,7 +155,9 @@ impl Plan {
         }
         let raw = parts.query().unwrap_or_default();
         if raw.split('&').count() > MAX_ARGUMENTS {
-            warn!("request-transformer: query left alone, it has more than {MAX_ARGUMENTS} arguments");
+            warn!(
+                "request-transformer: query left alone, it has more than {MAX_ARGUMENTS} arguments"
+            );
             return;
         }
         let mut args = Args::parse(raw.as_bytes());

@@ -61,9 +61,17 @@ struct Sent {
 }
 
 fn plan(config: &Value) -> Result<Plan, String> {
-    let schema = Catalog::builtin().plugin("request-transformer").expect("declared");
-    let config = schema.parse(config.to_string().as_bytes()).map_err(|error| error.to_string())?;
-    Ok(Plan::new(&*config.downcast::<RequestTransformer>().expect("its own type")))
+    let schema = Catalog::builtin()
+        .plugin("request-transformer")
+        .expect("declared");
+    let config = schema
+        .parse(config.to_string().as_bytes())
+        .map_err(|error| error.to_string())?;
+    Ok(Plan::new(
+        &*config
+            .downcast::<RequestTransformer>()
+            .expect("its own type"),
+    ))
 }
 
 fn lines(headers: &HeaderMap) -> Vec<(String, String)> {
@@ -76,7 +84,9 @@ fn lines(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 fn header_map(lines: &[(String, String)]) -> HeaderMap {
-    let line = |(name, value): &(String, String)| (name.parse().expect("name"), value.parse().expect("value"));
+    let line = |(name, value): &(String, String)| {
+        (name.parse().expect("name"), value.parse().expect("value"))
+    };
     let mut headers = HeaderMap::new();
     for (name, value) in lines.iter().map(line) {
         HeaderMap::<HeaderValue>::append::<HeaderName>(&mut headers, name, value);
@@ -113,7 +123,9 @@ impl Vector {
             host: &mut host,
         };
         let texts = plan.render(&parts)?;
-        let form = plan.copies_form(parts.headers).then_some(self.body.as_bytes());
+        let form = plan
+            .copies_form(parts.headers)
+            .then_some(self.body.as_bytes());
         plan.head(&mut parts, &texts, form)?;
         let mut body = self.body.clone();
         if let Some(kind) = plan.body_kind(parts.headers) {
@@ -126,7 +138,10 @@ impl Vector {
         let query = query.unwrap_or(client_query.map(str::to_owned));
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
         Ok(Sent {
-            request: format!("{} {path}{query}", method.as_ref().map_or(&*self.method, Method::as_str)),
+            request: format!(
+                "{} {path}{query}",
+                method.as_ref().map_or(&*self.method, Method::as_str)
+            ),
             host: host.map(|host| host.to_str().expect("text").to_owned()),
             headers: lines(&headers),
             body,
@@ -137,7 +152,11 @@ impl Vector {
         let expect = &self.expect;
         let sent = match self.run(plan) {
             Ok(sent) if !expect.fails => sent,
-            Err(error) if expect.fails && error.contains(expect.log.as_deref().unwrap_or_default()) => return Ok(()),
+            Err(error)
+                if expect.fails && error.contains(expect.log.as_deref().unwrap_or_default()) =>
+            {
+                return Ok(());
+            }
             other => return Err(format!("{other:?}")),
         };
         let request = match &expect.request {
@@ -149,7 +168,11 @@ impl Vector {
             Some(body) if !expect.body_unchanged && !expect.unchanged => body,
             _ => &self.body,
         };
-        if sent.request != request || sent.host != host || !self.same_body(&sent, body) || !self.same_headers(&sent) {
+        if sent.request != request
+            || sent.host != host
+            || !self.same_body(&sent, body)
+            || !self.same_headers(&sent)
+        {
             return Err(format!("{sent:?}"));
         }
         Ok(())
@@ -157,13 +180,18 @@ impl Vector {
 
     /// JSON compares as values (but byte for byte where nothing may change), forms by name, the rest as bytes.
     fn same_body(&self, sent: &Sent, expected: &str) -> bool {
-        let kind = sent.headers.iter().find(|(name, _)| name == CONTENT_TYPE.as_str()).map(|(_, value)| &**value);
+        let kind = sent
+            .headers
+            .iter()
+            .find(|(name, _)| name == CONTENT_TYPE.as_str())
+            .map(|(_, value)| &**value);
         if sent.body == expected {
             return true;
         }
         match kind {
             Some("application/x-www-form-urlencoded") => {
-                Args::parse(sent.body.as_bytes()).query() == Args::parse(expected.as_bytes()).query()
+                Args::parse(sent.body.as_bytes()).query()
+                    == Args::parse(expected.as_bytes()).query()
             }
             Some(kind) if kind.starts_with("application/json") && !self.keeps_bytes() => {
                 let value = |text: &str| serde_json::from_str::<Value>(text).ok();
@@ -190,12 +218,20 @@ impl Vector {
                 let entries = self.config[*step]["headers"].as_array();
                 entries.into_iter().flatten().any(|entry| {
                     let entry = entry.as_str().unwrap_or_default();
-                    entry.split(':').next().unwrap_or_default().eq_ignore_ascii_case(name)
+                    entry
+                        .split(':')
+                        .next()
+                        .unwrap_or_default()
+                        .eq_ignore_ascii_case(name)
                 })
             })
         };
         let mut expected = listed.clone();
-        expected.extend(before.into_iter().filter(|(name, _)| !is_listed(name) && !taken(name)));
+        expected.extend(
+            before
+                .into_iter()
+                .filter(|(name, _)| !is_listed(name) && !taken(name)),
+        );
         expected.sort_by(|a, b| a.0.cmp(&b.0));
         (!self.expect.no_header || listed.is_empty()) && sent.headers == expected
     }
@@ -232,19 +268,77 @@ fn deliberate_differences_from_kong_hold() {
     let long = format!("{{\"x\":\"{}\"}}", "y".repeat(9000));
     let long_and_more = format!("{{\"x\":\"{}\",\"a\":\"1\"}}", "y".repeat(9000));
     let long_form = format!("b=1&x={}", "y".repeat(9000));
-    let part = |name: &str| format!("--XX\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n1\r\n");
+    let part = |name: &str| {
+        format!("--XX\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n1\r\n")
+    };
     let end = "--XX--\r\n";
     let many: String = (0..150).map(|i| format!("a{i:03}=1&")).collect();
     let form = "application/x-www-form-urlencoded";
     let multipart = "multipart/form-data; boundary=XX; charset=utf-8";
     let cases = [
-        ("QD1", json!({"add": {"body": ["a:1"]}}), "/", json, &*long, "/", long_and_more.clone()),
-        ("QD2", json!({"remove": {"body": ["b"]}}), "/", form, &*long_form, "/", long_form[4..].to_owned()),
-        ("QD3", json!({"append": {"headers": ["Host:x"]}}), "/", json, "", "/", String::new()),
-        ("QD4", json!({"http_method": "GET"}), "/?n=1", form, "n=2&n=3", "/?n=1&n=2&n=3", "n=2&n=3".to_owned()),
-        ("QD5", json!({"add": {"body": ["a:1"]}}), "/", json, "\"s\"", "/", "\"s\"".to_owned()),
-        ("QD5", json!({"append": {"body": ["a:1"]}}), "/", json, " null", "/", " null".to_owned()),
-        ("QD6", json!({"append": {"body": ["n:2"]}}), "/", json, r#"{"n":1}"#, "/", r#"{"n":[1,"2"]}"#.to_owned()),
+        (
+            "QD1",
+            json!({"add": {"body": ["a:1"]}}),
+            "/",
+            json,
+            &*long,
+            "/",
+            long_and_more.clone(),
+        ),
+        (
+            "QD2",
+            json!({"remove": {"body": ["b"]}}),
+            "/",
+            form,
+            &*long_form,
+            "/",
+            long_form[4..].to_owned(),
+        ),
+        (
+            "QD3",
+            json!({"append": {"headers": ["Host:x"]}}),
+            "/",
+            json,
+            "",
+            "/",
+            String::new(),
+        ),
+        (
+            "QD4",
+            json!({"http_method": "GET"}),
+            "/?n=1",
+            form,
+            "n=2&n=3",
+            "/?n=1&n=2&n=3",
+            "n=2&n=3".to_owned(),
+        ),
+        (
+            "QD5",
+            json!({"add": {"body": ["a:1"]}}),
+            "/",
+            json,
+            "\"s\"",
+            "/",
+            "\"s\"".to_owned(),
+        ),
+        (
+            "QD5",
+            json!({"append": {"body": ["a:1"]}}),
+            "/",
+            json,
+            " null",
+            "/",
+            " null".to_owned(),
+        ),
+        (
+            "QD6",
+            json!({"append": {"body": ["n:2"]}}),
+            "/",
+            json,
+            r#"{"n":1}"#,
+            "/",
+            r#"{"n":[1,"2"]}"#.to_owned(),
+        ),
         (
             "QD7",
             json!({"append": {"body": ["o:2"]}}),
@@ -302,9 +396,15 @@ fn deliberate_differences_from_kong_hold() {
     ];
     for (id, config, target, content_type, body, expected_target, expected_body) in cases {
         let vector = request(config, target, &[("content-type", content_type)], body);
-        let sent = vector.run(&plan(&vector.config).expect("valid")).expect("goes up");
+        let sent = vector
+            .run(&plan(&vector.config).expect("valid"))
+            .expect("goes up");
         let path = sent.request.split_once(' ').expect("method and target").1;
-        assert_eq!((path, sent.body, sent.host), (expected_target, expected_body, None), "{id}");
+        assert_eq!(
+            (path, sent.body, sent.host),
+            (expected_target, expected_body, None),
+            "{id}"
+        );
     }
 }
 
@@ -317,7 +417,12 @@ fn differences_about_headers_hold() {
             &[("x-a", "1")] as &[_],
             &[("x-a", "1"), ("x-a", "2"), ("x-a", "3")] as &[_],
         ),
-        ("QD9", json!({"remove": {"headers": ["Content-Length"]}}), &[("content-length", "3")], &[("content-length", "3")]),
+        (
+            "QD9",
+            json!({"remove": {"headers": ["Content-Length"]}}),
+            &[("content-length", "3")],
+            &[("content-length", "3")],
+        ),
         (
             "QD14",
             json!({"add": {"headers": ["x-l:$(headers['x-foo'])"]}}),
@@ -327,51 +432,98 @@ fn differences_about_headers_hold() {
     ];
     for (id, config, headers, expected) in cases {
         let vector = request(config, "/", headers, "");
-        let sent = vector.run(&plan(&vector.config).expect("valid")).expect("goes up");
-        let expected: Vec<_> = expected.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
+        let sent = vector
+            .run(&plan(&vector.config).expect("valid"))
+            .expect("goes up");
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(n, v)| (n.to_string(), v.to_string()))
+            .collect();
         assert_eq!(sent.headers, expected, "{id}");
     }
     let config = json!({
         "replace": {"headers": ["X-A:new"]}, "add": {"querystring": ["q:$(headers['x-a'])"]}
     });
     let vector = request(config, "/", &[("x-a", "old")], "");
-    assert_eq!(vector.run(&plan(&vector.config).expect("valid")).expect("goes up").request, "POST /?q=old", "QD13");
+    assert_eq!(
+        vector
+            .run(&plan(&vector.config).expect("valid"))
+            .expect("goes up")
+            .request,
+        "POST /?q=old",
+        "QD13"
+    );
 }
 
 #[test]
 fn a_query_of_too_many_arguments_is_left_alone() {
     let target = format!("/?{}", "a&".repeat(1000));
     let vector = request(json!({"add": {"querystring": ["z:1"]}}), &target, &[], "");
-    let sent = vector.run(&plan(&vector.config).expect("valid")).expect("goes up");
+    let sent = vector
+        .run(&plan(&vector.config).expect("valid"))
+        .expect("goes up");
     assert_eq!(sent.request, format!("POST {target}"));
 }
 
 #[test]
 fn what_clients_send_can_not_break_out_of_a_header() {
-    let vector = request(json!({"add": {"headers": ["x-q:$(query_params.q)"]}}), "/?q=a%0d%0aX-Evil:%201", &[], "");
-    let sent = vector.run(&plan(&vector.config).expect("valid")).expect("goes up");
-    assert_eq!(sent.headers, [("x-q".to_owned(), "a%0D%0AX-Evil: 1".to_owned())]);
+    let vector = request(
+        json!({"add": {"headers": ["x-q:$(query_params.q)"]}}),
+        "/?q=a%0d%0aX-Evil:%201",
+        &[],
+        "",
+    );
+    let sent = vector
+        .run(&plan(&vector.config).expect("valid"))
+        .expect("goes up");
+    assert_eq!(
+        sent.headers,
+        [("x-q".to_owned(), "a%0D%0AX-Evil: 1".to_owned())]
+    );
 }
 
 #[test]
 fn only_configurations_that_may_change_a_body_ask_for_it() {
     for (config, content_type, asks) in [
-        (json!({"add": {"headers": ["a:1"]}}), "application/json", false),
+        (
+            json!({"add": {"headers": ["a:1"]}}),
+            "application/json",
+            false,
+        ),
         (json!({"add": {"body": ["a:1"]}}), "application/json", true),
         (json!({"add": {"body": ["a:1"]}}), "text/plain", false),
-        (json!({"add": {"body": ["a:1"]}, "replace": {"headers": ["Content-Type:x"]}}), "text/plain", true),
-        (json!({"http_method": "GET"}), "application/x-www-form-urlencoded", true),
+        (
+            json!({"add": {"body": ["a:1"]}, "replace": {"headers": ["Content-Type:x"]}}),
+            "text/plain",
+            true,
+        ),
+        (
+            json!({"http_method": "GET"}),
+            "application/x-www-form-urlencoded",
+            true,
+        ),
         (json!({"http_method": "GET"}), "application/json", false),
-        (json!({"http_method": "POST"}), "application/x-www-form-urlencoded", false),
+        (
+            json!({"http_method": "POST"}),
+            "application/x-www-form-urlencoded",
+            false,
+        ),
     ] {
         let headers = header_map(&[(CONTENT_TYPE.to_string(), content_type.to_owned())]);
-        assert_eq!(plan(&config).expect("valid").may_read_body(&headers), asks, "{config} {content_type}");
+        assert_eq!(
+            plan(&config).expect("valid").may_read_body(&headers),
+            asks,
+            "{config} {content_type}"
+        );
     }
 }
 
 fn request(config: Value, target: &str, headers: &[(&str, &str)], body: &str) -> Vector {
     assert!(!headers.iter().any(|(name, _)| *name == HOST.as_str()));
-    let headers: Vec<_> = headers.iter().map(|(name, value)| json!([name, value])).collect();
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| json!([name, value]))
+        .collect();
     serde_json::from_value(json!({
         "id": "", "config": config, "method": "POST", "target": target, "headers": headers, "body": body, "expect": {},
     }))

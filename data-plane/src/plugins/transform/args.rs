@@ -27,13 +27,19 @@ pub fn iter(raw: &[u8]) -> impl Iterator<Item = (Cow<'_, [u8]>, Arg<'_>)> {
             Some(at) => (&segment[..at], Arg::Text(decode(&segment[at + 1..]))),
             None => (segment, Arg::Flag),
         };
-        if name.is_empty() { None } else { Some((decode(name), value)) }
+        if name.is_empty() {
+            None
+        } else {
+            Some((decode(name), value))
+        }
     })
 }
 
 /// The values of one name, in order.
 pub fn values<'a>(raw: &'a [u8], wanted: &[u8]) -> impl Iterator<Item = Arg<'a>> {
-    iter(raw).filter(move |(name, _)| **name == *wanted).map(|(_, value)| value)
+    iter(raw)
+        .filter(move |(name, _)| **name == *wanted)
+        .map(|(_, value)| value)
 }
 
 /// The raw text without the arguments of that name; every other byte stays. `None` if there is none.
@@ -70,14 +76,17 @@ impl<'a> Args<'a> {
         if *from == *to {
             return false;
         }
-        let Some(values) = self.entries.shift_remove(from) else { return false };
+        let Some(values) = self.entries.shift_remove(from) else {
+            return false;
+        };
         self.entries.insert(to, values);
         true
     }
 
     /// Makes `value` the only value of the name.
     pub fn set(&mut self, name: &'a [u8], value: Cow<'a, [u8]>) {
-        self.entries.insert(Cow::Borrowed(name), vec![Arg::Text(value)]);
+        self.entries
+            .insert(Cow::Borrowed(name), vec![Arg::Text(value)]);
     }
 
     /// Adds a value; a name that stood alone is replaced.
@@ -109,7 +118,10 @@ impl<'a> Args<'a> {
     }
 
     fn segments(&self) -> Vec<String> {
-        self.entries.iter().map(|(name, values)| segment(name, values)).collect()
+        self.entries
+            .iter()
+            .map(|(name, values)| segment(name, values))
+            .collect()
     }
 }
 
@@ -158,7 +170,9 @@ fn decode(text: &[u8]) -> Cow<'_, [u8]> {
         rest = after;
         match (first, after) {
             (b'+', _) => out.push(b' '),
-            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+            (b'%', [high, low, after @ ..])
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
                 out.push(hex(*high) << 4 | hex(*low));
                 rest = after;
             }
@@ -185,13 +199,19 @@ mod tests {
     fn a_query_is_rebuilt_encoded_and_sorted() {
         for (raw, query) in [
             ("b=2&a=1", "a=1&b=2"),
-            ("a=1&a-b=2&a%5B%5D=3&A=4&_=5&aa=6", "A=4&_=5&a%5B%5D=3&a-b=2&a=1&aa=6"),
+            (
+                "a=1&a-b=2&a%5B%5D=3&A=4&_=5&aa=6",
+                "A=4&_=5&a%5B%5D=3&a-b=2&a=1&aa=6",
+            ),
             ("b+c=a%20b&w=%C3%A9", "b%20c=a%20b&w=%C3%A9"),
             ("=1&&a=2&b", "a=2&b"),
             ("a=%zz&b=%4&c=%", "a=%25zz&b=%254&c=%25"),
             ("c=x&a&b=&c", "a&b=&c=x&c"),
             ("q=!'()*-._~", "q=!'()*-._~"),
-            ("q=@$^+=[]{};:,<>/?", "q=%40%24%5E%20%3D%5B%5D%7B%7D%3B%3A%2C%3C%3E%2F%3F"),
+            (
+                "q=@$^+=[]{};:,<>/?",
+                "q=%40%24%5E%20%3D%5B%5D%7B%7D%3B%3A%2C%3C%3E%2F%3F",
+            ),
             ("a=%41=%ff", "a=A%3D%FF"),
             ("", ""),
         ] {
@@ -212,7 +232,9 @@ mod tests {
     fn a_rename_takes_the_place_of_its_target() {
         let mut args = Args::parse(b"a=1&b=2&a=3&c=4");
         assert!(args.rename(b"a", Cow::Borrowed(b"c")));
-        assert!(!args.rename(b"zz", Cow::Borrowed(b"b")) && !args.rename(b"b", Cow::Borrowed(b"b")));
+        assert!(
+            !args.rename(b"zz", Cow::Borrowed(b"b")) && !args.rename(b"b", Cow::Borrowed(b"b"))
+        );
         assert_eq!(args.form(), "b=2&c=1&c=3");
     }
 
@@ -251,7 +273,9 @@ mod tests {
         let plain = |text: &str| {
             let (bytes, mut out, mut at) = (text.as_bytes(), Vec::new(), 0);
             while at < bytes.len() {
-                let escaped = text.get(at + 1..at + 3).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
+                let escaped = text
+                    .get(at + 1..at + 3)
+                    .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
                 match (bytes[at], escaped) {
                     (b'%', Some(digits)) => {
                         out.push(u8::from_str_radix(digits, 16).unwrap());

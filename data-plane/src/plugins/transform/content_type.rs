@@ -29,23 +29,32 @@ pub fn of_request(headers: &HeaderMap) -> Option<RequestBody> {
 
 /// Whether a request carries an urlencoded form, whatever else its content type says.
 pub fn is_form(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|value| contains(value.as_bytes(), b"application/x-www-form-urlencoded"))
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| contains(value.as_bytes(), b"application/x-www-form-urlencoded"))
 }
 
 /// Whether `value` contains `wanted`, which is in lower case, regardless of case.
 fn contains(value: &[u8], wanted: &[u8]) -> bool {
-    value.windows(wanted.len()).any(|window| window.eq_ignore_ascii_case(wanted))
+    value
+        .windows(wanted.len())
+        .any(|window| window.eq_ignore_ascii_case(wanted))
 }
 
 /// Whether a response is JSON: one of the media types of its content type is `application/json` or
 /// `application/…+json` (transformers.md 3.3).
 pub fn is_json_response(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|value| is_json(value.as_bytes()))
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| is_json(value.as_bytes()))
 }
 
 fn is_json(value: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(value) else { return false };
-    text.split(',').any(|element| is_json_type(element.trim_matches([' ', '\t'])))
+    let Ok(text) = std::str::from_utf8(value) else {
+        return false;
+    };
+    text.split(',')
+        .any(|element| is_json_type(element.trim_matches([' ', '\t'])))
 }
 
 fn is_json_type(element: &str) -> bool {
@@ -53,7 +62,9 @@ fn is_json_type(element: &str) -> bool {
         Some((media, parameters)) => (media, Some(parameters)),
         None => (element, None),
     };
-    let Some((kind, subtype)) = media.trim_end().split_once('/') else { return false };
+    let Some((kind, subtype)) = media.trim_end().split_once('/') else {
+        return false;
+    };
     kind.eq_ignore_ascii_case("application")
         && is_token(subtype)
         && is_json_subtype(subtype)
@@ -61,18 +72,27 @@ fn is_json_type(element: &str) -> bool {
 }
 
 fn is_json_subtype(subtype: &str) -> bool {
-    let suffix = subtype.len().checked_sub("+json".len()).and_then(|at| subtype.get(at..));
-    subtype.eq_ignore_ascii_case("json") || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("+json"))
+    let suffix = subtype
+        .len()
+        .checked_sub("+json".len())
+        .and_then(|at| subtype.get(at..));
+    subtype.eq_ignore_ascii_case("json")
+        || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("+json"))
 }
 
 fn is_parameter(text: &str) -> bool {
-    let Some((name, value)) = text.trim_matches([' ', '\t']).split_once('=') else { return false };
+    let Some((name, value)) = text.trim_matches([' ', '\t']).split_once('=') else {
+        return false;
+    };
     let quoted = value.len() > 1 && value.starts_with('"') && value.ends_with('"');
     is_token(name) && (quoted || is_token(value))
 }
 
 fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
 #[cfg(test)]
@@ -93,7 +113,10 @@ mod tests {
             ("application/json-patch+json", Some(RequestBody::Json)),
             ("x; application/json", Some(RequestBody::Json)),
             ("application/vnd.api+json", None),
-            ("multipart/form-data; boundary=XX", Some(RequestBody::Multipart)),
+            (
+                "multipart/form-data; boundary=XX",
+                Some(RequestBody::Multipart),
+            ),
             ("Application/X-WWW-Form-Urlencoded", Some(RequestBody::Form)),
             ("text/plain", None),
             ("", None),

@@ -15,20 +15,29 @@ pub struct Name {
 impl Name {
     /// A name that finds exactly that header. `None` if it is not a legal field name.
     pub fn exact(text: &str) -> Option<Self> {
-        Some(Self { name: HeaderName::from_bytes(text.as_bytes()).ok()?, dashed: None })
+        Some(Self {
+            name: HeaderName::from_bytes(text.as_bytes()).ok()?,
+            dashed: None,
+        })
     }
 
     /// A name whose `_` also match `-`.
     pub fn lenient(text: &str) -> Option<Self> {
         let exact = Self::exact(text)?;
-        let dashed = if text.contains('_') { Self::exact(&text.replace('_', "-")).map(|n| n.name) } else { None };
+        let dashed = if text.contains('_') {
+            Self::exact(&text.replace('_', "-")).map(|n| n.name)
+        } else {
+            None
+        };
         Some(Self { dashed, ..exact })
     }
 
     /// The header of this name that exists, else the name itself.
     fn existing<'a>(&'a self, headers: &HeaderMap) -> &'a HeaderName {
         match &self.dashed {
-            Some(dashed) if !headers.contains_key(&self.name) && headers.contains_key(dashed) => dashed,
+            Some(dashed) if !headers.contains_key(&self.name) && headers.contains_key(dashed) => {
+                dashed
+            }
             _ => &self.name,
         }
     }
@@ -116,7 +125,9 @@ pub fn value(text: &[u8]) -> HeaderValue {
         let mut escaped = Vec::with_capacity(text.len() + 8);
         for byte in text {
             match byte {
-                0..0x20 | 0x7F if *byte != b'\t' => escaped.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+                0..0x20 | 0x7F if *byte != b'\t' => {
+                    escaped.extend_from_slice(format!("%{byte:02X}").as_bytes())
+                }
                 other => escaped.push(*other),
             }
         }
@@ -127,7 +138,10 @@ pub fn value(text: &[u8]) -> HeaderValue {
 fn trim(text: &[u8]) -> &[u8] {
     let blank = |b: &u8| matches!(b, b' ' | b'\t');
     let start = text.iter().position(|b| !blank(b)).unwrap_or(text.len());
-    let end = text.iter().rposition(|b| !blank(b)).map_or(start, |at| at + 1);
+    let end = text
+        .iter()
+        .rposition(|b| !blank(b))
+        .map_or(start, |at| at + 1);
     &text[start..end]
 }
 
@@ -153,17 +167,50 @@ mod tests {
         let cases: &[(Step, &[(&'static str, &'static str)])] = &[
             (|h| remove(h, &name("X-A")), &[("x-b", "3")]),
             (|h| remove(h, &name("x_a")), &[("x-b", "3")]),
-            (|h| remove(h, &name("none")), &[("x-a", "1"), ("x-a", "2"), ("x-b", "3")]),
-            (|h| rename(h, &name("x-a"), &name("X-C")), &[("x-c", "1"), ("x-c", "2"), ("x-b", "3")]),
-            (|h| rename(h, &name("x-a"), &name("x-b")), &[("x-b", "1"), ("x-b", "2")]),
-            (|h| rename(h, &name("x-a"), &name("X-A")), &[("x-a", "1"), ("x-a", "2"), ("x-b", "3")]),
-            (|h| rename(h, &name("none"), &name("x-b")), &[("x-a", "1"), ("x-a", "2"), ("x-b", "3")]),
-            (|h| replace(h, &name("x-a"), &value(b"9")), &[("x-a", "9"), ("x-b", "3")]),
-            (|h| replace(h, &name("x-c"), &value(b"9")), &[("x-a", "1"), ("x-a", "2"), ("x-b", "3")]),
-            (|h| add(h, &name("x_b"), &value(b"9")), &[("x-a", "1"), ("x-a", "2"), ("x-b", "3")]),
-            (|h| add(h, &name("x_c"), &value(b"9")), &[("x-a", "1"), ("x-a", "2"), ("x-b", "3"), ("x_c", "9")]),
-            (|h| append(h, &name("x-b"), &value(b"3")), &[("x-a", "1"), ("x-a", "2"), ("x-b", "3"), ("x-b", "3")]),
-            (|h| append(h, &name("x-c"), &value(b"9")), &[("x-a", "1"), ("x-a", "2"), ("x-b", "3"), ("x-c", "9")]),
+            (
+                |h| remove(h, &name("none")),
+                &[("x-a", "1"), ("x-a", "2"), ("x-b", "3")],
+            ),
+            (
+                |h| rename(h, &name("x-a"), &name("X-C")),
+                &[("x-c", "1"), ("x-c", "2"), ("x-b", "3")],
+            ),
+            (
+                |h| rename(h, &name("x-a"), &name("x-b")),
+                &[("x-b", "1"), ("x-b", "2")],
+            ),
+            (
+                |h| rename(h, &name("x-a"), &name("X-A")),
+                &[("x-a", "1"), ("x-a", "2"), ("x-b", "3")],
+            ),
+            (
+                |h| rename(h, &name("none"), &name("x-b")),
+                &[("x-a", "1"), ("x-a", "2"), ("x-b", "3")],
+            ),
+            (
+                |h| replace(h, &name("x-a"), &value(b"9")),
+                &[("x-a", "9"), ("x-b", "3")],
+            ),
+            (
+                |h| replace(h, &name("x-c"), &value(b"9")),
+                &[("x-a", "1"), ("x-a", "2"), ("x-b", "3")],
+            ),
+            (
+                |h| add(h, &name("x_b"), &value(b"9")),
+                &[("x-a", "1"), ("x-a", "2"), ("x-b", "3")],
+            ),
+            (
+                |h| add(h, &name("x_c"), &value(b"9")),
+                &[("x-a", "1"), ("x-a", "2"), ("x-b", "3"), ("x_c", "9")],
+            ),
+            (
+                |h| append(h, &name("x-b"), &value(b"3")),
+                &[("x-a", "1"), ("x-a", "2"), ("x-b", "3"), ("x-b", "3")],
+            ),
+            (
+                |h| append(h, &name("x-c"), &value(b"9")),
+                &[("x-a", "1"), ("x-a", "2"), ("x-b", "3"), ("x-c", "9")],
+            ),
         ];
         for (i, (step, expected)) in cases.iter().enumerate() {
             let mut headers = map(&[("x-a", "1"), ("x-a", "2"), ("x-b", "3")]);
@@ -182,8 +229,14 @@ mod tests {
     #[test]
     fn a_value_can_not_start_a_line() {
         assert_eq!(value(b"  a  b "), "a  b");
-        assert_eq!(value(b"a\r\nSet-Cookie: b\0\x7f"), "a%0D%0ASet-Cookie: b%00%7F");
-        assert_eq!(value("é".as_bytes()), HeaderValue::from_bytes("é".as_bytes()).unwrap());
+        assert_eq!(
+            value(b"a\r\nSet-Cookie: b\0\x7f"),
+            "a%0D%0ASet-Cookie: b%00%7F"
+        );
+        assert_eq!(
+            value("é".as_bytes()),
+            HeaderValue::from_bytes("é".as_bytes()).unwrap()
+        );
         assert_eq!(value(b" \t "), "");
     }
 }

@@ -9,7 +9,10 @@ pub fn to_json(text: &str) -> Option<String> {
         Some(rest) => ("-", rest),
         None => ("", text.strip_prefix('+').unwrap_or(text)),
     };
-    let value = match unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
+    let value = match unsigned
+        .strip_prefix("0x")
+        .or_else(|| unsigned.strip_prefix("0X"))
+    {
         Some(digits) => hexadecimal(digits)?,
         None => {
             let significant = decimal(unsigned)?;
@@ -19,7 +22,11 @@ pub fn to_json(text: &str) -> Option<String> {
             unsigned.parse().ok()?
         }
     };
-    if value.is_finite() { Some(format!("{sign}{}", print(value))) } else { None }
+    if value.is_finite() {
+        Some(format!("{sign}{}", print(value)))
+    } else {
+        None
+    }
 }
 
 /// How many significant digits a decimal has; `None` if it is none.
@@ -66,7 +73,9 @@ fn hexadecimal(text: &str) -> Option<f64> {
 /// A finite number that is not negative, as `%.14g` prints it: at most 14 significant digits.
 pub fn print(value: f64) -> String {
     let scientific = format!("{value:.13e}");
-    let (mantissa, exponent) = scientific.split_once('e').expect("the format has an exponent");
+    let (mantissa, exponent) = scientific
+        .split_once('e')
+        .expect("the format has an exponent");
     let exponent: i32 = exponent.parse().expect("the exponent is a number");
     if !(-4..14).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
@@ -77,7 +86,11 @@ pub fn print(value: f64) -> String {
 }
 
 fn without_zeros(text: &str) -> &str {
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]

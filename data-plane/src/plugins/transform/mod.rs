@@ -6,4 +6,5 @@ pub mod headers;
 pub mod json;
 pub mod lua_number;
 pub mod multipart;
+pub mod response;
 pub mod template;

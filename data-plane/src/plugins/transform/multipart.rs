@@ -16,7 +16,9 @@ fn parameter(value: &[u8], wanted: &[u8]) -> Option<Vec<u8>> {
         rest = &rest[end_of_element(rest)?..];
         rest = rest[1..].trim_ascii_start();
         let element = &rest[..end_of_element(rest).unwrap_or(rest.len())];
-        let Some(at) = element.iter().position(|b| *b == b'=') else { continue };
+        let Some(at) = element.iter().position(|b| *b == b'=') else {
+            continue;
+        };
         if element[..at].trim_ascii().eq_ignore_ascii_case(wanted) {
             return Some(unquote(element[at + 1..].trim_ascii()));
         }
@@ -39,14 +41,18 @@ fn end_of_element(text: &[u8]) -> Option<usize> {
 }
 
 fn unquote(text: &[u8]) -> Vec<u8> {
-    let Some(inside) = text.strip_prefix(b"\"") else { return text.to_vec() };
+    let Some(inside) = text.strip_prefix(b"\"") else {
+        return text.to_vec();
+    };
     let mut out = Vec::with_capacity(inside.len());
     let mut bytes = inside.iter();
     while let Some(byte) = bytes.next() {
         match byte {
             b'"' => break,
             // Only these two: browsers send a Windows path with bare backslashes.
-            b'\\' if matches!(bytes.as_slice().first(), Some(b'"' | b'\\')) => out.extend(bytes.next()),
+            b'\\' if matches!(bytes.as_slice().first(), Some(b'"' | b'\\')) => {
+                out.extend(bytes.next())
+            }
             other => out.push(*other),
         }
     }
@@ -96,7 +102,9 @@ impl<'a> Form<'a> {
             }
         }
         if let Some(from) = open {
-            let from = from.strip_suffix(b"\n").map_or(from, |text| text.strip_suffix(b"\r").unwrap_or(text));
+            let from = from
+                .strip_suffix(b"\n")
+                .map_or(from, |text| text.strip_suffix(b"\r").unwrap_or(text));
             parts.extend(Part::parse(from));
         }
         Self { boundary, parts }
@@ -109,7 +117,10 @@ impl<'a> Form<'a> {
 
     /// The bodies of the parts of that name.
     pub fn values(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
-        self.parts.iter().filter(move |part| part.is(name)).map(Part::body)
+        self.parts
+            .iter()
+            .filter(move |part| part.is(name))
+            .map(Part::body)
     }
 
     /// Deletes every part of that name; false if there was none.
@@ -125,7 +136,9 @@ impl<'a> Form<'a> {
         if from == to {
             return false;
         }
-        let Some(at) = self.first(from) else { return false };
+        let Some(at) = self.first(from) else {
+            return false;
+        };
         let part = Part::made(to, self.parts[at].body().to_vec());
         self.remove(from);
         match self.first(to) {
@@ -159,7 +172,10 @@ impl<'a> Form<'a> {
 
     fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), HoldsBoundary> {
         let delimiter = [b"--", self.boundary].concat();
-        if value.windows(delimiter.len()).any(|window| window == delimiter) {
+        if value
+            .windows(delimiter.len())
+            .any(|window| window == delimiter)
+        {
             return Err(HoldsBoundary);
         }
         self.parts.push(Part::made(name, value.to_vec()));
@@ -199,14 +215,23 @@ impl<'a> Part<'a> {
             let line = text[at..end].strip_suffix(b"\r").unwrap_or(&text[at..end]);
             at = end + 1;
             if line.is_empty() {
-                return Some(Self { name, content: Content::Sent { all: text, body: &text[at..] } });
+                return Some(Self {
+                    name,
+                    content: Content::Sent {
+                        all: text,
+                        body: &text[at..],
+                    },
+                });
             }
             name = name.or_else(|| field_name(line));
         }
     }
 
     fn made(name: &[u8], body: Vec<u8>) -> Self {
-        Self { name: Some(name.to_vec()), content: Content::Made(body) }
+        Self {
+            name: Some(name.to_vec()),
+            content: Content::Made(body),
+        }
     }
 
     fn is(&self, name: &[u8]) -> bool {
@@ -236,7 +261,10 @@ impl<'a> Part<'a> {
 /// The name in a `Content-Disposition` line; `None` for any other line.
 fn field_name(line: &[u8]) -> Option<Vec<u8>> {
     let colon = line.iter().position(|b| *b == b':')?;
-    if !line[..colon].trim_ascii().eq_ignore_ascii_case(b"content-disposition") {
+    if !line[..colon]
+        .trim_ascii()
+        .eq_ignore_ascii_case(b"content-disposition")
+    {
         return None;
     }
     parameter(&line[colon + 1..], b"name")
@@ -266,7 +294,10 @@ struct Delimiter {
 fn next_delimiter(text: &[u8], boundary: &[u8]) -> Option<Delimiter> {
     let mut at = 0;
     loop {
-        let end = text[at..].iter().position(|b| *b == b'\n').map_or(text.len(), |length| at + length + 1);
+        let end = text[at..]
+            .iter()
+            .position(|b| *b == b'\n')
+            .map_or(text.len(), |length| at + length + 1);
         if let Some(last) = is_delimiter(&text[at..end], boundary) {
             let before = &text[..at];
             let before = before.strip_suffix(b"\n").unwrap_or(before);
@@ -299,9 +330,15 @@ mod tests {
     fn body(parts: &[(&str, &str)]) -> String {
         let mut out = String::new();
         for (name, value) in parts {
-            out += &format!("--XX\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+            out += &format!(
+                "--XX\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            );
         }
-        if out.is_empty() { out } else { out + "--XX--\r\n" }
+        if out.is_empty() {
+            out
+        } else {
+            out + "--XX--\r\n"
+        }
     }
 
     fn edited(text: &str, edit: impl FnOnce(&mut Form<'_>)) -> String {
@@ -315,15 +352,26 @@ mod tests {
         for (value, expected) in [
             ("multipart/form-data; boundary=XX", Some("XX")),
             ("multipart/form-data; boundary=\"X;X\"", Some("X;X")),
-            ("multipart/form-data; boundary=XX; charset=utf-8", Some("XX")),
-            ("multipart/form-data; charset=\"a;boundary=b\"; Boundary=XX", Some("XX")),
+            (
+                "multipart/form-data; boundary=XX; charset=utf-8",
+                Some("XX"),
+            ),
+            (
+                "multipart/form-data; charset=\"a;boundary=b\"; Boundary=XX",
+                Some("XX"),
+            ),
             ("multipart/form-data;boundary = XX ", Some("XX")),
             ("multipart/form-data", None),
             ("multipart/form-data; boundary=", None),
             ("multipart/form-data; boundary", None),
         ] {
-            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_str(value).unwrap())]);
-            assert_eq!(boundary(&headers).as_deref(), expected.map(str::as_bytes), "{value}");
+            let headers =
+                HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_str(value).unwrap())]);
+            assert_eq!(
+                boundary(&headers).as_deref(),
+                expected.map(str::as_bytes),
+                "{value}"
+            );
         }
     }
 
@@ -347,7 +395,15 @@ mod tests {
 
     #[test]
     fn what_is_no_part_is_dropped() {
-        for text in ["", "text", "--XX", "--XX\r\n", "--XX--\r\n", "--XXY\r\n\r\n1\r\n", "--XX\r\nno blank line\r\n--XX--"] {
+        for text in [
+            "",
+            "text",
+            "--XX",
+            "--XX\r\n",
+            "--XX--\r\n",
+            "--XXY\r\n\r\n1\r\n",
+            "--XX\r\nno blank line\r\n--XX--",
+        ] {
             assert_eq!(edited(text, |_| ()), "", "{text:?}");
         }
     }
@@ -356,11 +412,26 @@ mod tests {
     fn steps_move_what_they_touch_to_the_end_and_nothing_else() {
         let text = body(&[("a", "1"), ("b", "2"), ("a", "3"), ("c", "")]);
         for (edit, expected) in [
-            ((|f| f.remove(b"a")) as fn(&mut Form<'_>) -> bool, &[("b", "2"), ("c", "")] as &[_]),
-            (|f| f.rename(b"a", b"z"), &[("b", "2"), ("c", ""), ("z", "1")]),
-            (|f| f.rename(b"b", b"a"), &[("a", "2"), ("a", "3"), ("c", "")]),
-            (|f| f.replace(b"a", b"9").unwrap(), &[("b", "2"), ("c", ""), ("a", "9")]),
-            (|f| f.add(b"n", b"9").unwrap(), &[("a", "1"), ("b", "2"), ("a", "3"), ("c", ""), ("n", "9")]),
+            (
+                (|f| f.remove(b"a")) as fn(&mut Form<'_>) -> bool,
+                &[("b", "2"), ("c", "")] as &[_],
+            ),
+            (
+                |f| f.rename(b"a", b"z"),
+                &[("b", "2"), ("c", ""), ("z", "1")],
+            ),
+            (
+                |f| f.rename(b"b", b"a"),
+                &[("a", "2"), ("a", "3"), ("c", "")],
+            ),
+            (
+                |f| f.replace(b"a", b"9").unwrap(),
+                &[("b", "2"), ("c", ""), ("a", "9")],
+            ),
+            (
+                |f| f.add(b"n", b"9").unwrap(),
+                &[("a", "1"), ("b", "2"), ("a", "3"), ("c", ""), ("n", "9")],
+            ),
             (|f| f.remove(b"a") && f.remove(b"b") && f.remove(b"c"), &[]),
         ] {
             assert_eq!(edited(&text, |form| assert!(edit(form))), body(expected));
@@ -381,7 +452,10 @@ mod tests {
         let file = "--XX\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f.txt\"\r\n\
                     Content-Type: text/plain\r\n\r\nline1\r\nline2\r\n--XX--\r\n";
         assert_eq!(edited(file, |_| ()), file);
-        assert_eq!(edited(file, |form| assert!(form.rename(b"f", b"g"))), body(&[("g", "line1\r\nline2")]));
+        assert_eq!(
+            edited(file, |form| assert!(form.rename(b"f", b"g"))),
+            body(&[("g", "line1\r\nline2")])
+        );
     }
 
     #[test]

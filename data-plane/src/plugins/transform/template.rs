@@ -31,7 +31,10 @@ pub fn render(template: &Template, scope: &Scope<'_>) -> Result<Vec<u8>, String>
             Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
             Piece::Expression(expression) => evaluate(expression, scope)
                 .map_err(|error| {
-                    format!("[request-transformer] failed to render the template {}, error:{error}", template.source)
+                    format!(
+                        "[request-transformer] failed to render the template {}, error:{error}",
+                        template.source
+                    )
                 })?
                 .print(&mut out),
         }
@@ -87,21 +90,29 @@ impl Value<'_> {
 
 fn follow<'a>(root: &str, steps: &'a [Step], scope: &Scope<'a>) -> Result<Value<'a>, String> {
     let Some((first, rest)) = steps.split_first() else {
-        return Ok(if is_table(root) { Value::Table } else { Value::Nil });
+        return Ok(if is_table(root) {
+            Value::Table
+        } else {
+            Value::Nil
+        });
     };
     let mut value = match (root, first) {
         ("headers", Step::Key(name)) => header(name, scope),
         ("query_params", Step::Key(name)) => argument(name, scope),
-        ("uri_captures", step) => {
-            (scope.captures)(step).map_or(Value::Nil, |text| Value::Text(Cow::Owned(text.into_bytes())))
-        }
+        ("uri_captures", step) => (scope.captures)(step).map_or(Value::Nil, |text| {
+            Value::Text(Cow::Owned(text.into_bytes()))
+        }),
         (root, _) if is_table(root) => Value::Nil,
         (root, _) => return Err(cannot_index(&format!("global '{root}'"), "nil")),
     };
     let mut parent = first;
     for step in rest {
         value = index(value, step).map_err(|kind| {
-            let name = if let Step::Key(name) = parent { name } else { "?" };
+            let name = if let Step::Key(name) = parent {
+                name
+            } else {
+                "?"
+            };
             cannot_index(&format!("field '{name}'"), kind)
         })?;
         parent = step;
@@ -122,7 +133,9 @@ fn index<'a>(value: Value<'a>, step: &Step) -> Result<Value<'a>, &'static str> {
     match (value, step) {
         (Value::List(values), Step::Index(at)) => {
             let at = usize::try_from(*at).ok().and_then(|at| at.checked_sub(1));
-            Ok(at.and_then(|at| values.into_iter().nth(at)).unwrap_or(Value::Nil))
+            Ok(at
+                .and_then(|at| values.into_iter().nth(at))
+                .unwrap_or(Value::Nil))
         }
         // Lua looks into the methods of strings, where nothing is that could be printed.
         (Value::List(_) | Value::Text(_) | Value::Table, _) => Ok(Value::Nil),
@@ -138,7 +151,13 @@ fn header<'a>(name: &str, scope: &Scope<'a>) -> Value<'a> {
     if scope.headers.contains_key(name) || !name.contains('_') {
         return list(scope.headers.get_all(name).iter().map(header_text));
     }
-    list(scope.headers.get_all(name.replace('_', "-")).iter().map(header_text))
+    list(
+        scope
+            .headers
+            .get_all(name.replace('_', "-"))
+            .iter()
+            .map(header_text),
+    )
 }
 
 fn header_text(value: &HeaderValue) -> Value<'_> {
@@ -146,10 +165,12 @@ fn header_text(value: &HeaderValue) -> Value<'_> {
 }
 
 fn argument<'a>(name: &str, scope: &Scope<'a>) -> Value<'a> {
-    list(args::values(scope.query.as_bytes(), name.as_bytes()).map(|value| match value {
-        Arg::Flag => Value::Boolean(true),
-        Arg::Text(text) => Value::Text(text),
-    }))
+    list(
+        args::values(scope.query.as_bytes(), name.as_bytes()).map(|value| match value {
+            Arg::Flag => Value::Boolean(true),
+            Arg::Text(text) => Value::Text(text),
+        }),
+    )
 }
 
 /// None, one, or a list.
@@ -170,7 +191,13 @@ mod tests {
 
     fn rendered(source: &str) -> Result<String, String> {
         let mut headers = HeaderMap::new();
-        for (name, value) in [("x-foo", "1"), ("x-foo", "2"), ("x-one", "one"), ("x-empty", ""), ("u_s", "under")] {
+        for (name, value) in [
+            ("x-foo", "1"),
+            ("x-foo", "2"),
+            ("x-one", "one"),
+            ("x-empty", ""),
+            ("u_s", "under"),
+        ] {
             headers.append(name, HeaderValue::from_static(value));
         }
         let scope = Scope {
@@ -201,15 +228,24 @@ mod tests {
             ("$(headers.u_s)$(headers['u-s'])", "under"),
             ("$(headers.host)$(headers.Host)", "gw.testgw.test"),
             ("$(headers['x-foo'])", "1, 2"),
-            ("$(headers['x-foo'][2])$(headers['x-foo'][3])$(headers['x-foo'].n)", "2"),
+            (
+                "$(headers['x-foo'][2])$(headers['x-foo'][3])$(headers['x-foo'].n)",
+                "2",
+            ),
             ("$(headers['x-one'][1])", ""),
             ("$(headers['not a name'])$(headers[1])", ""),
-            ("$(query_params.b)-$(query_params.f)-$(query_params.m)", "x y-true-1, 2"),
+            (
+                "$(query_params.b)-$(query_params.f)-$(query_params.m)",
+                "x y-true-1, 2",
+            ),
             ("$(query_params.nope)$(query_params.e)", ""),
             ("$(query_params.nope or headers.nope or 'd')", "d"),
             ("$(headers.x_empty or 'd')", ""),
             ("$(query_params.A)", ""),
-            ("$(uri_captures[0])|$(uri_captures[1])|$(uri_captures.user)|$(uri_captures[2])", "/u/7|7|bob|"),
+            (
+                "$(uri_captures[0])|$(uri_captures[1])|$(uri_captures.user)|$(uri_captures[2])",
+                "/u/7|7|bob|",
+            ),
             ("$(false)$(nil)$(true)", "true"),
             ("$(shared.v)$(nope)", ""),
         ] {
@@ -220,15 +256,28 @@ mod tests {
     #[test]
     fn failures_say_what_lua_says() {
         for (source, error) in [
-            ("$(consumer.username)", "attempt to index global 'consumer' (a nil value)"),
-            ("$(query_params.nope.x)", "attempt to index field 'nope' (a nil value)"),
-            ("$(query_params.f.x)", "attempt to index field 'f' (a boolean value)"),
-            ("$(headers['x-foo'][3].x)", "attempt to index field '?' (a nil value)"),
+            (
+                "$(consumer.username)",
+                "attempt to index global 'consumer' (a nil value)",
+            ),
+            (
+                "$(query_params.nope.x)",
+                "attempt to index field 'nope' (a nil value)",
+            ),
+            (
+                "$(query_params.f.x)",
+                "attempt to index field 'f' (a boolean value)",
+            ),
+            (
+                "$(headers['x-foo'][3].x)",
+                "attempt to index field '?' (a nil value)",
+            ),
             ("a$(shared.v = 1)", "')' expected near '='"),
             ("$()", "unexpected symbol near ')'"),
         ] {
-            let expected =
-                format!("[request-transformer] failed to render the template {source}, error:[string \"TMP\"]:1: {error}");
+            let expected = format!(
+                "[request-transformer] failed to render the template {source}, error:[string \"TMP\"]:1: {error}"
+            );
             assert_eq!(rendered(source), Err(expected), "{source}");
         }
     }

@@ -81,7 +81,9 @@ impl<'a> Document<'a> {
 
     /// An object without properties.
     pub fn empty() -> Self {
-        Self { root: Node::Object(Box::default()) }
+        Self {
+            root: Node::Object(Box::default()),
+        }
     }
 
     /// What the root is.
@@ -96,30 +98,39 @@ impl<'a> Document<'a> {
 
     /// The text of a top-level string; `None` for anything else.
     pub fn string(&self, name: &[u8]) -> Option<Cow<'a, [u8]>> {
-        let Node::Raw(raw) = self.members()?.get(name)? else { return None };
+        let Node::Raw(raw) = self.members()?.get(name)? else {
+            return None;
+        };
         let quoted = Scanner::new(raw.text).string().ok()?;
         Some(text::decode(&quoted))
     }
 
     /// Deletes a top-level property; false if there was none.
     pub fn remove(&mut self, name: &[u8]) -> bool {
-        self.members_mut().is_some_and(|members| members.shift_remove(name).is_some())
+        self.members_mut()
+            .is_some_and(|members| members.shift_remove(name).is_some())
     }
 
     /// Moves a top-level property to the end, or to the place of an existing `to`; false if there was none.
     pub fn rename(&mut self, from: &[u8], to: &'a [u8]) -> bool {
-        let Some(members) = self.members_mut() else { return false };
+        let Some(members) = self.members_mut() else {
+            return false;
+        };
         if from == to {
             return false;
         }
-        let Some(value) = members.shift_remove(from) else { return false };
+        let Some(value) = members.shift_remove(from) else {
+            return false;
+        };
         members.insert(Cow::Borrowed(to), value);
         true
     }
 
     /// Sets a top-level property to `value`, which is JSON text; false if the root is no object.
     pub fn set(&mut self, name: &'a [u8], value: Cow<'a, [u8]>) -> bool {
-        let Some(members) = self.members_mut() else { return false };
+        let Some(members) = self.members_mut() else {
+            return false;
+        };
         members.insert(Cow::Borrowed(name), Node::from_text(value));
         true
     }
@@ -127,11 +138,16 @@ impl<'a> Document<'a> {
     /// Appends `value`, which is JSON text, to a top-level property: absent or `null` becomes an array of one, an
     /// array gets an element, anything else becomes `[old, new]`. False if the root is no object.
     pub fn append(&mut self, name: &'a [u8], value: Cow<'a, [u8]>) -> bool {
-        let Some(members) = self.members_mut() else { return false };
+        let Some(members) = self.members_mut() else {
+            return false;
+        };
         match members.get_mut(name) {
             Some(old) => old.append(value),
             None => {
-                members.insert(Cow::Borrowed(name), Node::Array(vec![Node::from_text(value)]));
+                members.insert(
+                    Cow::Borrowed(name),
+                    Node::Array(vec![Node::from_text(value)]),
+                );
             }
         }
         true
@@ -162,7 +178,10 @@ impl<'a> Document<'a> {
 impl<'a> Node<'a> {
     fn from_text(text: Cow<'a, [u8]>) -> Self {
         match text {
-            Cow::Borrowed(text) => Node::Raw(Raw { text, compact: true }),
+            Cow::Borrowed(text) => Node::Raw(Raw {
+                text,
+                compact: true,
+            }),
             Cow::Owned(text) => Node::Made(text),
         }
     }

@@ -25,7 +25,9 @@ pub enum Step {
 impl Path {
     /// One top-level property, dots and brackets included in its name.
     pub fn literal(name: &str) -> Self {
-        Self { steps: vec![Step::Name(name.as_bytes().into())] }
+        Self {
+            steps: vec![Step::Name(name.as_bytes().into())],
+        }
     }
 
     /// `a.b[2].c[*]`; text that does not fit the grammar is a literal name.
@@ -76,25 +78,26 @@ fn index_step(text: &str) -> Option<Step> {
 impl<'a> Document<'a> {
     /// Deletes what the path leads to; element removal closes the gap.
     pub fn remove_at(&mut self, path: &'a Path) {
-        self.root.at_last(&path.steps, false, &mut |node, step| match step {
-            Step::Name(name) => {
-                if let Some(members) = node.open_object() {
-                    members.shift_remove(&**name);
+        self.root
+            .at_last(&path.steps, false, &mut |node, step| match step {
+                Step::Name(name) => {
+                    if let Some(members) = node.open_object() {
+                        members.shift_remove(&**name);
+                    }
                 }
-            }
-            Step::Index(at) => {
-                if let Some(elements) = node.elements()
-                    && *at < elements.len()
-                {
-                    elements.remove(*at);
+                Step::Index(at) => {
+                    if let Some(elements) = node.elements()
+                        && *at < elements.len()
+                    {
+                        elements.remove(*at);
+                    }
                 }
-            }
-            Step::Every => {
-                if let Some(elements) = node.elements() {
-                    elements.clear();
+                Step::Every => {
+                    if let Some(elements) = node.elements() {
+                        elements.clear();
+                    }
                 }
-            }
-        });
+            });
     }
 
     /// Sets what the path leads to, where it exists.
@@ -110,7 +113,9 @@ impl<'a> Document<'a> {
             if let Step::Name(name) = step
                 && let Some(members) = node.open_object()
             {
-                members.entry(Cow::Borrowed(name)).or_insert_with(|| Node::from_text(Cow::Borrowed(value)));
+                members
+                    .entry(Cow::Borrowed(name))
+                    .or_insert_with(|| Node::from_text(Cow::Borrowed(value)));
             }
         });
     }
@@ -123,7 +128,10 @@ impl<'a> Document<'a> {
                 && !existed
                 && let Some(members) = node.open_object()
             {
-                members.insert(Cow::Borrowed(name), Node::Array(vec![Node::from_text(Cow::Borrowed(value))]));
+                members.insert(
+                    Cow::Borrowed(name),
+                    Node::Array(vec![Node::from_text(Cow::Borrowed(value))]),
+                );
             }
         });
     }
@@ -137,7 +145,12 @@ impl<'a> Document<'a> {
 
 impl<'a> Node<'a> {
     /// Runs `change` on every node that the path's last step starts from.
-    fn at_last(&mut self, steps: &'a [Step], create: bool, change: &mut impl FnMut(&mut Node<'a>, &'a Step)) {
+    fn at_last(
+        &mut self,
+        steps: &'a [Step],
+        create: bool,
+        change: &mut impl FnMut(&mut Node<'a>, &'a Step),
+    ) {
         let (step, rest) = match steps {
             [] => return,
             [last] => return change(self, last),
@@ -148,7 +161,9 @@ impl<'a> Node<'a> {
             && rest.iter().all(|step| matches!(step, Step::Name(_)))
             && let Some(members) = self.open_object()
         {
-            members.entry(Cow::Borrowed(name)).or_insert_with(|| Node::Object(Box::<Members<'a>>::default()));
+            members
+                .entry(Cow::Borrowed(name))
+                .or_insert_with(|| Node::Object(Box::<Members<'a>>::default()));
         }
         self.each_existing(step, |next| next.at_last(rest, create, change));
     }
@@ -157,7 +172,9 @@ impl<'a> Node<'a> {
     fn each_existing(&mut self, step: &Step, mut visit: impl FnMut(&mut Node<'a>)) -> bool {
         let children: &mut [Node<'a>] = match step {
             Step::Name(name) => {
-                let child = self.open_object().and_then(|members| members.get_mut(&**name));
+                let child = self
+                    .open_object()
+                    .and_then(|members| members.get_mut(&**name));
                 child.map(std::slice::from_mut).unwrap_or_default()
             }
             Step::Index(at) => {
@@ -180,14 +197,19 @@ impl<'a> Node<'a> {
         }
         if let Some(members) = self.open_object() {
             members.retain(|name, child| {
-                child.keep_only(&tails(paths, |step| matches!(step, Step::Name(n) if **n == **name)))
+                child.keep_only(&tails(
+                    paths,
+                    |step| matches!(step, Step::Name(n) if **n == **name),
+                ))
             });
             return true;
         }
         if let Some(elements) = self.elements() {
             let mut at = 0;
             elements.retain_mut(|element| {
-                let tails = tails(paths, |step| matches!(step, Step::Every) || *step == Step::Index(at));
+                let tails = tails(paths, |step| {
+                    matches!(step, Step::Every) || *step == Step::Index(at)
+                });
                 at += 1;
                 element.keep_only(&tails)
             });
@@ -199,5 +221,12 @@ impl<'a> Node<'a> {
 
 /// What is left of the paths whose first step matches.
 fn tails<'p>(paths: &[&'p [Step]], matches: impl Fn(&Step) -> bool) -> Vec<&'p [Step]> {
-    paths.iter().filter_map(|path| path.split_first().filter(|(step, _)| matches(step)).map(|(_, rest)| rest)).collect()
+    paths
+        .iter()
+        .filter_map(|path| {
+            path.split_first()
+                .filter(|(step, _)| matches(step))
+                .map(|(_, rest)| rest)
+        })
+        .collect()
 }

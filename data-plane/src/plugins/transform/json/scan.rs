@@ -28,7 +28,11 @@ pub(super) struct Quoted<'a> {
 impl<'a> Quoted<'a> {
     /// The inside of a string with at least one escape.
     pub(super) fn escaped(inside: &'a [u8]) -> Self {
-        Self { inside, plain: false, rewritten: true }
+        Self {
+            inside,
+            plain: false,
+            rewritten: true,
+        }
     }
 }
 
@@ -54,7 +58,11 @@ impl<'a> Scanner<'a> {
     }
 
     fn expect(&mut self, byte: u8) -> Result<(), Malformed> {
-        if self.take(byte) { Ok(()) } else { Err(Malformed) }
+        if self.take(byte) {
+            Ok(())
+        } else {
+            Err(Malformed)
+        }
     }
 
     /// Skips blanks and says whether there were any.
@@ -69,7 +77,11 @@ impl<'a> Scanner<'a> {
     /// Only blanks are left.
     pub(super) fn end(&mut self) -> Result<(), Malformed> {
         self.blanks();
-        if self.at == self.bytes.len() { Ok(()) } else { Err(Malformed) }
+        if self.at == self.bytes.len() {
+            Ok(())
+        } else {
+            Err(Malformed)
+        }
     }
 
     /// A member's name and the colon after it.
@@ -115,7 +127,10 @@ impl<'a> Scanner<'a> {
             // A value has ended: close what it closes, up to the next comma.
             loop {
                 let Some(object) = open.top() else {
-                    return Ok(Raw { text: &self.bytes[start..self.at], compact });
+                    return Ok(Raw {
+                        text: &self.bytes[start..self.at],
+                        compact,
+                    });
                 };
                 compact &= !self.blanks();
                 if self.take(b',') {
@@ -146,7 +161,10 @@ impl<'a> Scanner<'a> {
         let (mut plain, mut rewritten) = (true, false);
         loop {
             let rest = &self.bytes[self.at..];
-            self.at += rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20)).ok_or(Malformed)?;
+            self.at += rest
+                .iter()
+                .position(|b| matches!(b, b'"' | b'\\' | 0..0x20))
+                .ok_or(Malformed)?;
             match self.bytes[self.at] {
                 b'"' => break,
                 b'\\' => {
@@ -158,7 +176,11 @@ impl<'a> Scanner<'a> {
         }
         let inside = &self.bytes[start..self.at];
         self.at += 1;
-        Ok(Quoted { inside, plain, rewritten })
+        Ok(Quoted {
+            inside,
+            plain,
+            rewritten,
+        })
     }
 
     /// One escape; true if we would write it otherwise.
@@ -171,7 +193,11 @@ impl<'a> Scanner<'a> {
             b'u' => {
                 let digits = self.bytes.get(self.at..self.at + 4).ok_or(Malformed)?;
                 self.at += 4;
-                if digits.iter().all(u8::is_ascii_hexdigit) { Ok(true) } else { Err(Malformed) }
+                if digits.iter().all(u8::is_ascii_hexdigit) {
+                    Ok(true)
+                } else {
+                    Err(Malformed)
+                }
             }
             _ => Err(Malformed),
         }
@@ -199,7 +225,11 @@ impl<'a> Scanner<'a> {
         while matches!(self.peek(), Some(b'0'..=b'9')) {
             self.at += 1;
         }
-        if self.at > from { Ok(()) } else { Err(Malformed) }
+        if self.at > from {
+            Ok(())
+        } else {
+            Err(Malformed)
+        }
     }
 
     fn word(&mut self, word: &[u8]) -> Result<(), Malformed> {
@@ -220,7 +250,11 @@ struct Open {
 
 impl Open {
     fn new(depth: usize) -> Self {
-        Self { kinds: [0; MAX_DEPTH.div_ceil(64)], height: 0, limit: MAX_DEPTH.saturating_sub(depth) }
+        Self {
+            kinds: [0; MAX_DEPTH.div_ceil(64)],
+            height: 0,
+            limit: MAX_DEPTH.saturating_sub(depth),
+        }
     }
 
     fn push(&mut self, object: bool) -> Result<(), Malformed> {

@@ -14,13 +14,25 @@ fn what_is_written_has_no_blanks_and_one_spelling() {
     for (text, written) in [
         (r#"{ "a" : [ ] }"#, r#"{"a":[]}"#),
         (r#"{"u":"\u00e9\/"}"#, r#"{"u":"é/"}"#),
-        (r#" {"a" : {"b" : [ 1 , "x y" ] } } "#, r#"{"a":{"b":[1,"x y"]}}"#),
-        (r#"{"n":12345678901234567890,"d":1.10,"e":1e2,"z":-0}"#, r#"{"n":12345678901234567890,"d":1.10,"e":1e2,"z":-0}"#),
+        (
+            r#" {"a" : {"b" : [ 1 , "x y" ] } } "#,
+            r#"{"a":{"b":[1,"x y"]}}"#,
+        ),
+        (
+            r#"{"n":12345678901234567890,"d":1.10,"e":1e2,"z":-0}"#,
+            r#"{"n":12345678901234567890,"d":1.10,"e":1e2,"z":-0}"#,
+        ),
         (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
         (r#"{"\u0061":1,"a":2}"#, r#"{"a":2}"#),
-        (r#"{"s":"\ud83d\ude00 \ud83d \u0022\u005c\u000a\u0001"}"#, r#"{"s":"😀 \ud83d \"\\\n\u0001"}"#),
+        (
+            r#"{"s":"\ud83d\ude00 \ud83d \u0022\u005c\u000a\u0001"}"#,
+            r#"{"s":"😀 \ud83d \"\\\n\u0001"}"#,
+        ),
         (r#"{"\ud800":1}"#, r#"{"\ud800":1}"#),
-        (r#"{"k\"\\":"\b\f\n\r\t\"\\"}"#, r#"{"k\"\\":"\b\f\n\r\t\"\\"}"#),
+        (
+            r#"{"k\"\\":"\b\f\n\r\t\"\\"}"#,
+            r#"{"k\"\\":"\b\f\n\r\t\"\\"}"#,
+        ),
         ("[1,\n{\"a\":\tnull}]", r#"[1,{"a":null}]"#),
         ("{}", "{}"),
         ("[ ]", "[]"),
@@ -34,12 +46,56 @@ fn what_is_written_has_no_blanks_and_one_spelling() {
 #[test]
 fn what_is_not_json_is_malformed() {
     for text in [
-        "", " ", "{", "}", "{bad", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "[1,]", "[,1]", "{,}", "{\"a\":1} x", "{\"a\":NaN}",
-        "[Infinity]", "[-Infinity]", "[01]", "[1.]", "[.5]", "[+1]", "[1e]", "[0x10]", "-", "tru", "nul", "truee", "{a:1}",
-        "{'a':1}", "/* */{}", "{}//", "\u{feff}{}", "[\"\n\"]", "[\"\\x\"]", "[\"\\u12g4\"]", "[\"\\u12\"]", "\"", "\"\\", "\"\\u",
-        "[1}", "{\"a\":1]", "[[]", "{\"a\":{}", "{1:2}", "[1 2]", "{\"a\":1 \"b\":2}",
+        "",
+        " ",
+        "{",
+        "}",
+        "{bad",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "[1,]",
+        "[,1]",
+        "{,}",
+        "{\"a\":1} x",
+        "{\"a\":NaN}",
+        "[Infinity]",
+        "[-Infinity]",
+        "[01]",
+        "[1.]",
+        "[.5]",
+        "[+1]",
+        "[1e]",
+        "[0x10]",
+        "-",
+        "tru",
+        "nul",
+        "truee",
+        "{a:1}",
+        "{'a':1}",
+        "/* */{}",
+        "{}//",
+        "\u{feff}{}",
+        "[\"\n\"]",
+        "[\"\\x\"]",
+        "[\"\\u12g4\"]",
+        "[\"\\u12\"]",
+        "\"",
+        "\"\\",
+        "\"\\u",
+        "[1}",
+        "{\"a\":1]",
+        "[[]",
+        "{\"a\":{}",
+        "{1:2}",
+        "[1 2]",
+        "{\"a\":1 \"b\":2}",
     ] {
-        assert_eq!(Document::parse(text.as_bytes()).err(), Some(Malformed), "{text:?}");
+        assert_eq!(
+            Document::parse(text.as_bytes()).err(),
+            Some(Malformed),
+            "{text:?}"
+        );
     }
 }
 
@@ -65,14 +121,29 @@ fn bytes_that_are_not_utf8_pass() {
 fn properties_keep_their_places() {
     let text = r#"{"a":1,"b":2,"c":3}"#;
     for (edit, expected) in [
-        ((|d| d.remove(b"b")) as fn(&mut Document<'_>) -> bool, r#"{"a":1,"c":3}"#),
+        (
+            (|d| d.remove(b"b")) as fn(&mut Document<'_>) -> bool,
+            r#"{"a":1,"c":3}"#,
+        ),
         (|d| d.rename(b"a", b"z"), r#"{"b":2,"c":3,"z":1}"#),
         (|d| d.rename(b"a", b"b"), r#"{"b":1,"c":3}"#),
         (|d| d.rename(b"c", b"a"), r#"{"a":3,"b":2}"#),
-        (|d| d.set(b"b", Cow::Borrowed(b"true")), r#"{"a":1,"b":true,"c":3}"#),
-        (|d| d.set(b"n/\"", Cow::Borrowed(b"0")), r#"{"a":1,"b":2,"c":3,"n/\"":0}"#),
-        (|d| d.append(b"a", Cow::Borrowed(b"2")), r#"{"a":[1,2],"b":2,"c":3}"#),
-        (|d| d.append(b"n", Cow::Borrowed(b"2")) && d.append(b"n", Cow::Borrowed(b"3")), r#"{"a":1,"b":2,"c":3,"n":[2,3]}"#),
+        (
+            |d| d.set(b"b", Cow::Borrowed(b"true")),
+            r#"{"a":1,"b":true,"c":3}"#,
+        ),
+        (
+            |d| d.set(b"n/\"", Cow::Borrowed(b"0")),
+            r#"{"a":1,"b":2,"c":3,"n/\"":0}"#,
+        ),
+        (
+            |d| d.append(b"a", Cow::Borrowed(b"2")),
+            r#"{"a":[1,2],"b":2,"c":3}"#,
+        ),
+        (
+            |d| d.append(b"n", Cow::Borrowed(b"2")) && d.append(b"n", Cow::Borrowed(b"3")),
+            r#"{"a":1,"b":2,"c":3,"n":[2,3]}"#,
+        ),
     ] {
         assert_eq!(edited(text, |d| assert!(edit(d))), expected);
     }
@@ -97,7 +168,10 @@ fn append_makes_arrays_of_everything() {
         ("\"x\"", "[\"x\",9]"),
     ] {
         let text = format!("{{\"a\":{old}}}");
-        assert_eq!(edited(&text, |d| assert!(d.append(b"a", Cow::Borrowed(b"9")))), format!("{{\"a\":{new}}}"));
+        assert_eq!(
+            edited(&text, |d| assert!(d.append(b"a", Cow::Borrowed(b"9")))),
+            format!("{{\"a\":{new}}}")
+        );
     }
 }
 
@@ -112,8 +186,14 @@ fn roots_that_are_no_objects_have_no_properties() {
     ] {
         let mut document = Document::parse(text.as_bytes()).expect("well formed");
         assert_eq!(document.kind(), kind);
-        assert!(!document.set(b"a", Cow::Borrowed(b"1")) && !document.append(b"a", Cow::Borrowed(b"1")));
-        assert!(!document.remove(b"a") && !document.rename(b"a", b"b") && document.property(b"a").is_none());
+        assert!(
+            !document.set(b"a", Cow::Borrowed(b"1")) && !document.append(b"a", Cow::Borrowed(b"1"))
+        );
+        assert!(
+            !document.remove(b"a")
+                && !document.rename(b"a", b"b")
+                && document.property(b"a").is_none()
+        );
     }
 }
 
@@ -133,7 +213,10 @@ fn paths_are_read_by_the_grammar_or_taken_literally() {
         ("a.b", vec![name("a"), name("b")]),
         ("a[1]", vec![name("a"), Step::Index(0)]),
         ("[*].p", vec![Step::Every, name("p")]),
-        ("m[1][*].x-y", vec![name("m"), Step::Index(0), Step::Every, name("x-y")]),
+        (
+            "m[1][*].x-y",
+            vec![name("m"), Step::Index(0), Step::Every, name("x-y")],
+        ),
         ("a..b", vec![name("a..b")]),
         (".a", vec![name(".a")]),
         ("a.", vec![name("a.")]),
@@ -144,7 +227,10 @@ fn paths_are_read_by_the_grammar_or_taken_literally() {
         ("a[1", vec![name("a[1")]),
         ("a]", vec![name("a]")]),
         ("a[1]b", vec![name("a[1]b")]),
-        ("a[99999999999999999999999]", vec![name("a[99999999999999999999999]")]),
+        (
+            "a[99999999999999999999999]",
+            vec![name("a[99999999999999999999999]")],
+        ),
         ("", vec![name("")]),
     ] {
         assert_eq!(Path::parse(text).steps(), expected, "{text}");
@@ -176,7 +262,9 @@ fn json() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_filter("finite", |n| n.is_finite()).prop_map(Value::from),
+        any::<f64>()
+            .prop_filter("finite", |n| n.is_finite())
+            .prop_map(Value::from),
         any::<String>().prop_map(Value::from),
         "[a-c]".prop_map(Value::from),
     ];
@@ -191,7 +279,9 @@ fn json() -> impl Strategy<Value = Value> {
 
 /// What `keep_only` and the other edits are compared with: the obvious way on a tree.
 fn reference(value: &mut Value, edit: &str, name: &str) {
-    let Some(members) = value.as_object_mut() else { return };
+    let Some(members) = value.as_object_mut() else {
+        return;
+    };
     match edit {
         "remove" => drop(members.shift_remove(name)),
         "set" => drop(members.insert(name.into(), Value::from("v"))),

@@ -22,7 +22,9 @@ pub(super) fn decode<'a>(string: &Quoted<'a>) -> Cow<'a, [u8]> {
 
 /// Decodes the escape that `text` starts with and returns what follows it.
 fn unescape<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-    let Some((letter, rest)) = text.get(1..).and_then(<[u8]>::split_first) else { return &[] };
+    let Some((letter, rest)) = text.get(1..).and_then(<[u8]>::split_first) else {
+        return &[];
+    };
     match letter {
         b'b' => out.push(8),
         b'f' => out.push(12),
@@ -45,13 +47,18 @@ fn code_point(digits: &[u8]) -> (u32, &[u8]) {
         let text = std::str::from_utf8(digits.get(..4)?).ok()?;
         u32::from_str_radix(text, 16).ok()
     };
-    let Some(first) = unit(digits) else { return (0xFFFD, &[]) };
+    let Some(first) = unit(digits) else {
+        return (0xFFFD, &[]);
+    };
     let rest = &digits[4..];
     if (0xD800..0xDC00).contains(&first)
         && let Some(second) = rest.strip_prefix(b"\\u").and_then(unit)
         && (0xDC00..0xE000).contains(&second)
     {
-        return (0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00), &rest[6..]);
+        return (
+            0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00),
+            &rest[6..],
+        );
     }
     (first, rest)
 }
@@ -72,7 +79,10 @@ fn encode(code: u32, out: &mut Vec<u8>) {
 pub fn quote(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text;
-    while let Some(at) = rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20 | 0xED)) {
+    while let Some(at) = rest
+        .iter()
+        .position(|b| matches!(b, b'"' | b'\\' | 0..0x20 | 0xED))
+    {
         out.extend_from_slice(&rest[..at]);
         rest = &rest[at..];
         rest = &rest[quote_special(rest, out)..];

@@ -1,0 +1,350 @@
+//! `response-transformer-advanced`: the steps of `response-transformer` by status, removal of single header values,
+//! nested properties, whole bodies, allow lists (transformers.md 4).
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use shared::plugins::{ResponseTransformerAdvanced, advanced};
+use shared::types::{HeaderRemoval, Pair, Removal, StatusRange};
+
+use super::transform::headers::{self, Name};
+use super::transform::json::{Document, Kind, Malformed, Path};
+use super::transform::response::{
+    encoding, header, header_renames, header_values, opens_json, typed_values, warn_malformed,
+};
+use super::{BodyUse, Ctx, PhaseSet, Phases, Plugin};
+
+#[cfg(test)]
+mod tests;
+
+/// The handler.
+pub struct Handler {
+    remove: Gated<(Vec<(Name, Removal)>, Vec<Path>)>,
+    rename: Gated<Vec<(Name, Name)>>,
+    replace: Gated<Values>,
+    add: Gated<Values>,
+    append: Gated<Values>,
+    replace_body: Option<Bytes>,
+    /// Empty: everything may stay.
+    allow: Vec<Path>,
+    /// Names are paths, so a root array has something to be addressed in.
+    nested: bool,
+}
+
+/// An operation and the statuses it applies to; without any it always does.
+struct Gated<T> {
+    statuses: Vec<StatusRange>,
+    operation: T,
+}
+
+struct Values {
+    headers: Vec<(Name, HeaderValue)>,
+    json: Vec<(Path, Box<[u8]>)>,
+    /// Entries that were configured, usable or not: they decide whether the body is opened.
+    entries: usize,
+}
+
+impl<T> Gated<T> {
+    fn new(statuses: &[StatusRange], operation: T) -> Self {
+        Self {
+            statuses: statuses.to_vec(),
+            operation,
+        }
+    }
+
+    /// The operation, if it applies to this status.
+    fn at(&self, status: StatusCode) -> Option<&T> {
+        let applies = self.statuses.is_empty()
+            || self
+                .statuses
+                .iter()
+                .any(|range| range.contains(status.as_u16()));
+        applies.then_some(&self.operation)
+    }
+}
+
+impl Plugin for Handler {
+    type Config = ResponseTransformerAdvanced;
+
+    fn new(config: &ResponseTransformerAdvanced) -> Self {
+        let nested = !config.dots_in_keys;
+        let path = |name: &str| {
+            if nested {
+                Path::parse(name)
+            } else {
+                Path::literal(name)
+            }
+        };
+        let values = |set: &advanced::Set| {
+            let values = Values::new(
+                &set.headers,
+                typed_paths(&set.json, &set.json_types, path),
+                set.json.len(),
+            );
+            Gated::new(&set.if_status, values)
+        };
+        let (remove, replace) = (&config.remove, &config.replace);
+        let replaced = typed_paths(&replace.json, &replace.json_types, path);
+        Self {
+            remove: Gated::new(
+                &remove.if_status,
+                (
+                    remove.headers.iter().filter_map(removal).collect(),
+                    remove.json.iter().map(|entry| path(&entry.name)).collect(),
+                ),
+            ),
+            rename: Gated::new(
+                &config.rename.if_status,
+                header_renames(&config.rename.headers),
+            ),
+            replace: Gated::new(
+                &replace.if_status,
+                Values::new(&replace.headers, replaced, replace.json.len()),
+            ),
+            add: values(&config.add),
+            append: values(&config.append),
+            replace_body: replace.body.clone().map(Bytes::from),
+            allow: config
+                .allow
+                .json
+                .iter()
+                .flatten()
+                .map(|entry| path(&entry.name))
+                .collect(),
+            nested,
+        }
+    }
+}
+
+impl Values {
+    fn new(headers: &[Pair], json: Vec<(Path, Box<[u8]>)>, entries: usize) -> Self {
+        Self {
+            headers: header_values(headers),
+            json,
+            entries,
+        }
+    }
+}
+
+fn typed_paths(
+    entries: &[Pair],
+    types: &[shared::types::JsonType],
+    path: impl Fn(&str) -> Path,
+) -> Vec<(Path, Box<[u8]>)> {
+    let name = |name: &[u8]| path(std::str::from_utf8(name).expect("names are text"));
+    let typed = typed_values(entries, types).into_iter();
+    typed.map(|(key, value)| (name(&key), value)).collect()
+}
+
+fn removal(entry: &HeaderRemoval) -> Option<(Name, Removal)> {
+    Some((header(&entry.name)?, entry.removal.clone()))
+}
+
+impl Phases for Handler {
+    fn phases(&self) -> PhaseSet {
+        PhaseSet {
+            header_filter: true,
+            ..PhaseSet::default()
+        }
+    }
+
+    fn header_filter(&self, ctx: &mut Ctx) -> BodyUse {
+        self.change_head(ctx.response.status, &mut ctx.response.headers)
+    }
+
+    fn body_filter(&self, ctx: &mut Ctx, body: Bytes) -> Bytes {
+        self.change_body(ctx.response.status, body)
+    }
+}
+
+impl Handler {
+    fn change_head(&self, status: StatusCode, headers: &mut HeaderMap) -> BodyUse {
+        self.change_headers(status, headers);
+        if self.whole_body(status).is_some() {
+            headers.remove(CONTENT_LENGTH);
+            // The new body is not compressed.
+            if encoding(headers).is_some() {
+                headers.remove(CONTENT_ENCODING);
+            }
+            return BodyUse::Replace;
+        }
+        if self.changes_json(status) && opens_json(headers) {
+            return BodyUse::Whole;
+        }
+        BodyUse::Stream
+    }
+
+    fn change_headers(&self, status: StatusCode, headers: &mut HeaderMap) {
+        for (name, removal) in self
+            .remove
+            .at(status)
+            .map_or(&[][..], |(headers, _)| headers)
+        {
+            remove_values(headers, name, removal);
+        }
+        for (from, to) in self.rename.at(status).into_iter().flatten() {
+            headers::rename(headers, from, to);
+        }
+        for (name, value) in self
+            .replace
+            .at(status)
+            .map_or(&[][..], |values| &values.headers)
+        {
+            headers::replace(headers, name, value);
+        }
+        for (name, value) in self
+            .add
+            .at(status)
+            .map_or(&[][..], |values| &values.headers)
+        {
+            headers::add(headers, name, value);
+        }
+        for (name, value) in self
+            .append
+            .at(status)
+            .map_or(&[][..], |values| &values.headers)
+        {
+            headers::append(headers, name, value);
+        }
+    }
+
+    /// The body that replaces any other.
+    fn whole_body(&self, status: StatusCode) -> Option<&Bytes> {
+        self.replace.at(status).and(self.replace_body.as_ref())
+    }
+
+    /// Whether some step on JSON applies.
+    fn changes_json(&self, status: StatusCode) -> bool {
+        let values = [&self.replace, &self.add, &self.append];
+        !self.allow.is_empty()
+            || self
+                .remove
+                .at(status)
+                .is_some_and(|(_, json)| !json.is_empty())
+            || values
+                .iter()
+                .any(|gated| gated.at(status).is_some_and(|values| values.entries > 0))
+    }
+
+    fn change_body(&self, status: StatusCode, body: Bytes) -> Bytes {
+        if let Some(whole) = self.whole_body(status) {
+            return whole.clone();
+        }
+        match self.change_json(status, &body) {
+            Ok(Some(changed)) => Bytes::from(changed),
+            Ok(None) => body,
+            Err(error) => {
+                warn_malformed(error);
+                body
+            }
+        }
+    }
+
+    /// The changed body; `None` for a root that is neither object nor array.
+    fn change_json(&self, status: StatusCode, body: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
+        let mut document = Document::parse(body)?;
+        if !matches!(document.kind(), Kind::Object | Kind::Array) {
+            return Ok(None);
+        }
+        for path in self.remove.at(status).map_or(&[][..], |(_, json)| json) {
+            document.remove_at(path);
+        }
+        for (path, value) in self
+            .replace
+            .at(status)
+            .map_or(&[][..], |values| &values.json)
+        {
+            document.replace_at(path, value);
+        }
+        for (path, value) in self.add.at(status).map_or(&[][..], |values| &values.json) {
+            document.add_at(path, value);
+        }
+        for (path, value) in self
+            .append
+            .at(status)
+            .map_or(&[][..], |values| &values.json)
+        {
+            document.append_at(path, value);
+        }
+        // Literal names address nothing in an array, which is then not filtered either.
+        if !self.allow.is_empty() && (self.nested || document.kind() == Kind::Object) {
+            document.keep_only(&self.allow);
+        }
+        Ok(Some(document.write()))
+    }
+}
+
+/// Removes a header, or those of its values that are meant (transformers.md 4.3).
+fn remove_values(headers: &mut HeaderMap, name: &Name, removal: &Removal) {
+    if matches!(removal, Removal::All) {
+        return headers::remove(headers, name);
+    }
+    let name = name.name();
+    let keep = |value: &HeaderValue| {
+        if *name == SET_COOKIE {
+            kept_cookie(value, removal)
+        } else {
+            kept_members(value, removal)
+        }
+    };
+    let old = headers.get_all(name);
+    let new: Vec<Option<HeaderValue>> = old.iter().map(keep).collect();
+    if old
+        .iter()
+        .zip(&new)
+        .all(|(old, new)| new.as_ref() == Some(old))
+    {
+        return;
+    }
+    headers.remove(name);
+    for value in new.into_iter().flatten() {
+        let _ = headers.try_append(name, value);
+    }
+}
+
+/// A cookie may hold commas: its line is meant as a whole or not at all.
+fn kept_cookie(line: &HeaderValue, removal: &Removal) -> Option<HeaderValue> {
+    if is_meant(&String::from_utf8_lossy(line.as_bytes()), removal) {
+        None
+    } else {
+        Some(line.clone())
+    }
+}
+
+/// What is left of a comma list; `None` if nothing is.
+fn kept_members(line: &HeaderValue, removal: &Removal) -> Option<HeaderValue> {
+    if let Removal::Value(whole) = removal
+        && line.as_bytes() == whole.as_bytes()
+    {
+        return None;
+    }
+    let members = || {
+        line.as_bytes()
+            .split(|b| *b == b',')
+            .map(<[u8]>::trim_ascii)
+    };
+    let kept: Vec<&[u8]> = members()
+        .filter(|member| !is_meant(&String::from_utf8_lossy(member), removal))
+        .collect();
+    if kept.len() == members().count() {
+        return Some(line.clone());
+    }
+    if kept.is_empty() {
+        None
+    } else {
+        Some(headers::value(&kept.join(&b',')))
+    }
+}
+
+fn is_meant(member: &str, removal: &Removal) -> bool {
+    match removal {
+        Removal::All => true,
+        Removal::Value(value) => {
+            *member == **value
+                || value
+                    .split(',')
+                    .any(|one| !one.is_empty() && one.trim() == member)
+        }
+        Removal::Matching(regex) => regex.is_match(member),
+    }
+}
