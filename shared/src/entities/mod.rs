@@ -5,6 +5,7 @@
 mod acl;
 mod certificate;
 mod consumer;
+mod draft;
 mod entity;
 mod key_auth;
 mod plugin;

@@ -4,9 +4,11 @@
 //! [`field`](Field) for the shape, `rules` and [`check`](Check) for what may be wrong, `validate`, `complete` and
 //! `merge` for what is done with a document, [`form`] and `infer` for bodies that are not JSON.
 
+mod builder;
 mod check;
 mod complete;
 mod described;
+mod enforce;
 mod field;
 pub mod form;
 mod infer;
