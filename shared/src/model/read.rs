@@ -175,9 +175,7 @@ impl Shape {
 
     /// Whether a field that has a default is missing.
     fn lacks(&self, keys: &Keys) -> bool {
-        let missing = |field: &Field| {
-            field.default.is_some() && !keys.names.iter().any(|name| *name == field.name)
-        };
+        let missing = |field: &Field| field.default.is_some() && !keys.names.contains(&field.name);
         self.nested || (!self.is_exactly(keys) && self.entity.schema.fields.iter().any(missing))
     }
 
