@@ -9,7 +9,7 @@ use super::{Exit, Inputs, Loaded, Settings, Spec, load};
 
 const CONFIG: &str = "config";
 
-/// A flag for each setting, and `--config`. Values stay texts: [`super::load`] reads them, whatever they came from.
+/// A flag for each setting, and `--config`. Values stay texts: [`super::load()`] reads them, whatever they came from.
 pub fn flags(specs: &[Spec]) -> Vec<Arg> {
     let config = Arg::new(CONFIG)
         .long(CONFIG)

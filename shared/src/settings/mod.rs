@@ -1,6 +1,6 @@
 //! One declaration per setting: file key, variable, flag, default and page follow from a struct's field.
 //!
-//! `#[derive(Settings)]` turns a struct into a list of [`Spec`]s and a reader; [`load`] decides which text applies
+//! `#[derive(Settings)]` turns a struct into a list of [`Spec`]s and a reader; [`load()`] decides which text applies
 //! (flag, variable, file, default) and keeps where it came from; [`flags`] makes the command line's flags of the list.
 //! The types that a setting can have implement [`SettingValue`] and speak Kong's syntax.
 
