@@ -1,6 +1,6 @@
 //! The control plane: keeps the configuration behind a Kong-compatible Admin API and streams it to the data planes.
 //!
-//! Read in this order: [`start`] is what a process does, [`admin`] decodes, checks and answers, [`store`] makes one
+//! Read in this order: [`start()`] is what a process does, [`admin`] decodes, checks and answers, [`store`] makes one
 //! commit of a write and gives it a revision, [`sync`] brings revisions to the nodes. Entities and their rules are
 //! declared in `shared`; nothing here knows how traffic is served.
 

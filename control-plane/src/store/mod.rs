@@ -2,7 +2,7 @@
 //!
 //! A write is decided, logged and given its revision in one transaction, by one thread that commits whatever
 //! has queued up meanwhile together; the answer comes after the commit is on the disk. Reads go to connections
-//! of their own, off the I/O threads. Read [`write`] and `transaction` for the rules, `writer` for group commit,
+//! of their own, off the I/O threads. Read [`mod@write`] and `transaction` for the rules, `writer` for group commit,
 //! `history` for the change log.
 
 mod directory;

@@ -105,7 +105,7 @@ impl BodyType {
     }
 }
 
-/// Escapes text for HTML and XML. The reference inserts it as it is [HG].
+/// Escapes text for HTML and XML. The reference inserts it as it is.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

@@ -16,7 +16,7 @@ pub struct Query<'a> {
     pub host: Option<&'a str>,
     /// The destination port, from [`super::split_host`].
     pub port: u16,
-    /// The normalised path, from [`super::normalise`].
+    /// The normalised path, from [`super::normalise()`].
     pub path: &'a str,
     pub headers: &'a HeaderMap,
     /// The server name of the TLS handshake; looked at only when `https` is set.

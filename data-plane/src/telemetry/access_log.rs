@@ -200,7 +200,7 @@ fn version(version: Version) -> &'static str {
     }
 }
 
-/// One JSON object [HG].
+/// One JSON object.
 fn json_line(out: &mut Vec<u8>, line: &Line<'_>) {
     let ctx = line.ctx;
     let text = |name: &HeaderName| {
