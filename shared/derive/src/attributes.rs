@@ -19,6 +19,7 @@ pub(crate) struct FieldAttributes {
 const FLAGS: &[&str] = &[
     "unique",
     "auto",
+    "immutable",
     "referenceable",
     "pairs",
     "set",

@@ -61,7 +61,13 @@ impl Entity {
         if self.has_updated_at {
             merged.insert("updated_at".to_owned(), seconds(cx.now));
         }
-        self.finish(merged, ttl, cx, true)
+        let merged = self.finish(merged, ttl, cx, true)?;
+        let frozen = self.schema.frozen(stored, &merged);
+        if frozen.is_empty() {
+            Ok(merged)
+        } else {
+            Err(frozen)
+        }
     }
 
     /// Replaces write-only fields by what they stand for.

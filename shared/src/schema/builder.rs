@@ -81,6 +81,12 @@ impl Field {
         self
     }
 
+    /// It may never change.
+    pub fn immutable(mut self) -> Self {
+        self.immutable = true;
+        self
+    }
+
     /// A vault reference may stand for the value.
     pub fn referenceable(mut self) -> Self {
         self.referenceable = true;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Document, Kind, Schema, Variant};
+use super::{Document, Kind, Schema, Variant, Violations};
 
 impl Schema {
     /// Records merge member by member; everything else is replaced whole.
@@ -19,5 +19,17 @@ impl Schema {
             out.insert(name, merged);
         }
         out
+    }
+
+    /// What an update changed although it never may.
+    pub fn frozen(&self, stored: &Document, updated: &Document) -> Violations {
+        let mut violations = Violations::default();
+        for field in self.fields.iter().filter(|field| field.immutable) {
+            let name = field.name.as_ref();
+            if stored.get(name) != updated.get(name) {
+                violations.insert(&[name], "immutable field cannot be updated");
+            }
+        }
+        violations
     }
 }

@@ -460,3 +460,25 @@ fn a_schema_can_be_made_while_running() {
     ]});
     assert_eq!(schema.render(None), expected);
 }
+
+#[test]
+fn an_immutable_field_keeps_its_value() {
+    let fields = vec![
+        Field::string().named("a").immutable(),
+        Field::string().named("b"),
+    ];
+    let schema = Schema::new("", fields);
+    let document = |a: &str, b: &str| {
+        [("a", a), ("b", b)]
+            .map(|(k, v)| (k.to_owned(), json!(v)))
+            .into_iter()
+            .collect()
+    };
+    let stored: Document = document("1", "1");
+    assert!(schema.frozen(&stored, &document("1", "2")).is_empty());
+    let expected = json!({"a": "immutable field cannot be updated"});
+    assert_eq!(
+        schema.frozen(&stored, &document("2", "2")).fields(),
+        expected
+    );
+}
