@@ -184,24 +184,25 @@ pub async fn send(ctx: &mut Ctx, gate: &Gate, plan: &UpstreamPlan) -> Result<Ans
     let idempotent = !matches!(*ctx.upstream_method(), Method::POST | Method::PATCH)
         && ctx.upstream_method() != "LOCK";
     let mut tries_left = plan.retries;
-    let mut first = None;
+    let (mut before, mut stale) = (None, None);
     loop {
-        let retried = first.is_some();
-        let target = address(ctx, gate, plan, retried)
-            .await
-            .map_err(Halt::Upstream)?;
+        let target = match stale.take() {
+            Some(target) => target,
+            None => address(gate, plan, before).await.map_err(Halt::Upstream)?,
+        };
         ctx.timing.balanced(target);
-        let failed = match attempt(ctx, gate, plan, target, first == Some(target)).await {
+        let failed = match attempt(ctx, gate, plan, target, before == Some(target)).await {
             Ok(answered) => return Ok(answered),
             Err(failed) => failed,
         };
-        first = Some(target);
+        before = Some(target);
         let repeatable = ctx.request.body.replayable() && (plan.buffer_request || !failed.sent);
         let again = repeatable
             && (!failed.sent || idempotent)
             && !matches!(failed.error, UpstreamError::Client(_));
         if failed.stale && again {
-            continue; // A connection that had gone stale is no try of the target.
+            stale = before; // A connection that had gone stale is no try of the target.
+            continue;
         }
         if !again || tries_left == 0 || matches!(failed.error, UpstreamError::Unsendable(_)) {
             return Err(Halt::Upstream(failed.error));
@@ -218,18 +219,20 @@ async fn buffer(body: &mut RequestBody) -> Result<(), UpstreamError> {
     })
 }
 
-/// The next address of the service; each try may get another.
+/// The address of the service whose turn it is, or another one than what was tried before.
 async fn address(
-    ctx: &Ctx,
     gate: &Gate,
     plan: &UpstreamPlan,
-    retried: bool,
+    before: Option<SocketAddr>,
 ) -> Result<SocketAddr, UpstreamError> {
     if let Some(address) = plan.literal {
         return Ok(address);
     }
+    let retried = before.is_some();
     match gate.dns.resolve(&plan.host, plan.port).await {
-        Ok(addresses) => Ok(addresses.get(ctx.timing.tries)),
+        Ok(addresses) => {
+            Ok(before.map_or_else(|| addresses.first(), |failed| addresses.after(failed)))
+        }
         Err(DnsError::NotFound) => Err(UpstreamError::NoSuchName {
             host: plan.host.to_string(),
             retried,
