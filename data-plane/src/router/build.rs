@@ -6,6 +6,7 @@ use super::input::RouteInput;
 use super::pattern::{Compiler, Pattern, Patterns};
 use super::priority::{Order, Paths, Piece, pieces};
 use super::tree::{Candidate, Forest, Item};
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -53,7 +54,7 @@ impl Router {
         for route in &routes {
             draft(route, &mut compiler, &mut drafts);
         }
-        drafts.sort_unstable_by(|one, other| other.order.cmp(&one.order));
+        drafts.sort_unstable_by_key(|draft| Reverse(draft.order));
         let (hosts, forest) = plant(&drafts);
         let entries = drafts.into_iter().map(|draft| draft.entry).collect();
         Router {

@@ -62,14 +62,14 @@ impl Sample {
     }
 
     fn input(&self, index: u32) -> RouteInput<'_> {
-        fn texts(texts: &Vec<String>) -> Vec<&str> {
+        fn texts(texts: &[String]) -> Vec<&str> {
             texts.iter().map(String::as_str).collect()
         }
         RouteInput {
             index,
             id: Uuid::from_u128(self.id),
             methods: texts(&self.methods),
-            hosts: self.hosts.as_ref().map(texts),
+            hosts: self.hosts.as_deref().map(texts),
             paths: self.paths.iter().map(|path| PathInput::new(path)).collect(),
             headers: self
                 .headers

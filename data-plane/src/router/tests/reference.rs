@@ -8,6 +8,7 @@ use proptest::prelude::{
 use proptest::sample::{select, subsequence};
 use regex::Regex;
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// Index of the route and length of the matched path.
@@ -20,7 +21,7 @@ fn slow(samples: &[Sample], request: &Request) -> Option<(u32, Option<usize>)> {
         .iter()
         .flat_map(|input| pieces(input).into_iter().map(move |piece| (input, piece)))
         .collect();
-    all.sort_by(|(_, one), (_, other)| other.order.cmp(&one.order));
+    all.sort_by_key(|(_, piece)| Reverse(piece.order));
     all.iter().find_map(|(route, piece)| {
         let others = takes_method(route, request)
             && takes_host(route, request)
