@@ -120,7 +120,10 @@ impl Running {
                 tracing::warn!("gave up waiting for requests to the Admin API");
             }
         }
-        if tokio::time::timeout(DRAIN, self.hub.stopped()).await.is_err() {
+        if tokio::time::timeout(DRAIN, self.hub.stopped())
+            .await
+            .is_err()
+        {
             tracing::warn!("gave up waiting for sessions of nodes");
         }
     }

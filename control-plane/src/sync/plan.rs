@@ -116,6 +116,10 @@ impl Peer {
     }
 
     pub(super) fn decide(&self, target: Option<&Target>) -> Decision {
+        self.decide_at(target, Instant::now())
+    }
+
+    pub(super) fn decide_at(&self, target: Option<&Target>, now: Instant) -> Decision {
         let Some(target) = target else {
             return Decision::Hold("nothing is published yet".to_owned());
         };
@@ -147,7 +151,7 @@ impl Peer {
         if self.declined == Some(target.version) {
             return Decision::Hold(format!("declined revision {revision}"));
         }
-        if self.not_before.is_some_and(|at| at > Instant::now()) {
+        if self.not_before.is_some_and(|at| at > now) {
             return Decision::Hold("needs_attention: received updates do not add up".to_owned());
         }
         Decision::Send {

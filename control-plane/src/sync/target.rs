@@ -20,8 +20,11 @@ pub(super) struct Target {
     /// It is empty because this history deleted everything, not because something was lost.
     pub(super) explicit_empty: bool,
     snapshot: OnceCell<Arc<Frame>>,
-    deltas: Mutex<HashMap<Version, Arc<OnceCell<Option<Arc<Frame>>>>>>,
+    deltas: Mutex<HashMap<Version, Delta>>,
 }
+
+/// Encoded at most once; `None`: a snapshot is better.
+type Delta = Arc<OnceCell<Option<Arc<Frame>>>>;
 
 /// How a node gets to a target.
 #[derive(Clone)]
