@@ -27,8 +27,11 @@ pub struct Connection {
     pub(crate) peer_text: HeaderValue,
     /// `port` as a header value.
     pub(crate) port_text: HeaderValue,
+    /// Which of its worker's connections it is, counted from 1.
+    pub serial: u64,
     /// Requests that are being served on it.
     in_flight: Cell<u32>,
+    served: Cell<u64>,
     idle_since: Cell<Instant>,
     settings: Arc<ProxySettings>,
 }
@@ -54,7 +57,9 @@ impl Connection {
             peer_text: HeaderValue::from_str(&ip.to_string())
                 .expect("an address is a header value"),
             port_text: HeaderValue::from(port),
+            serial: next_serial(),
             in_flight: Cell::new(0),
+            served: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
             settings,
         }
@@ -78,6 +83,12 @@ impl Connection {
     /// A request begins.
     pub(crate) fn begin(&self) {
         self.in_flight.set(self.in_flight.get() + 1);
+        self.served.set(self.served.get() + 1);
+    }
+
+    /// How many requests have begun on it.
+    pub fn served(&self) -> u64 {
+        self.served.get()
     }
 
     /// A request has ended.
@@ -101,4 +112,13 @@ impl Connection {
             tokio::time::sleep(left).await;
         }
     }
+}
+
+/// Serials are per worker thread: no counter is shared.
+fn next_serial() -> u64 {
+    thread_local! {
+        static LAST: Cell<u64> = const { Cell::new(0) };
+    }
+    LAST.set(LAST.get() + 1);
+    LAST.get()
 }

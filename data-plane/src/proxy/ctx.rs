@@ -48,6 +48,8 @@ pub struct Ctx {
     pub credential: Option<Credential>,
     /// Groups that came from the credential rather than from the consumer's acls.
     pub authenticated_groups: Option<Vec<String>>,
+    /// The id that correlation-id shows to the client as well.
+    pub(crate) correlation_id: Option<HeaderValue>,
     /// The head of the answer; meaningful from the header filter on.
     pub response: Head,
     /// Plugin configurations chosen for this request so far, in order; later phases run exactly these.

@@ -249,6 +249,12 @@ fn answered(ctx: &mut Ctx, answer: Answer) -> Bytes {
             ctx.response.status = answer.status;
             body
         }
+        AnswerBody::Status => generated(
+            ctx,
+            Generator::B,
+            answer.status,
+            &status_text(answer.status),
+        ),
         AnswerBody::Message(message) => generated(ctx, Generator::A, answer.status, &message),
     }
 }

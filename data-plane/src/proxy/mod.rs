@@ -107,6 +107,7 @@ impl Ctx {
             consumer: None,
             credential: None,
             authenticated_groups: None,
+            correlation_id: None,
             response: Head::default(),
             chosen: Vec::new(),
             timing: Timing::default(),
