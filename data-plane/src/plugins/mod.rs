@@ -12,7 +12,11 @@ use shared::plugins::{Config, PluginConfig};
 pub use crate::proxy::ctx::Ctx;
 pub use chain::{Chain, Chosen, Instance, Plugins, Scope, access, choose_global};
 
+mod acl;
 mod chain;
+mod correlation_id;
+mod key_auth;
+mod request_termination;
 mod request_transformer;
 mod response_transformer;
 mod response_transformer_advanced;
@@ -46,6 +50,8 @@ pub struct Answer {
 pub enum AnswerBody {
     /// The error helper renders the message by `Accept`, with the request id (7 A).
     Message(String),
+    /// What a failure of this status would say: by `Accept`, else the request's content type (7 B).
+    Status,
     /// These bytes (7 C); the content type is in the headers.
     Exact(Bytes),
 }
@@ -162,6 +168,10 @@ const fn register<P: Plugin>() -> Registration {
 
 /// Every plugin that is built in; `every_declared_plugin_has_a_handler` keeps it equal to the declarations.
 pub static BUILTIN: &[Registration] = &[
+    register::<acl::Handler>(),
+    register::<correlation_id::Handler>(),
+    register::<key_auth::Handler>(),
+    register::<request_termination::Handler>(),
     register::<request_transformer::Handler>(),
     register::<response_transformer::Handler>(),
     register::<response_transformer_advanced::Handler>(),
@@ -171,4 +181,28 @@ pub static BUILTIN: &[Registration] = &[
 pub fn build(name: &str, config: &Config) -> Option<Arc<dyn Phases>> {
     let registration = BUILTIN.iter().find(|r| r.name == name)?;
     (registration.build)(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::plugins::Catalog;
+
+    use super::*;
+
+    #[test]
+    fn every_declared_plugin_has_a_handler() {
+        let declared: Vec<&str> = Catalog::builtin()
+            .iter()
+            .map(|plugin| plugin.name)
+            .collect();
+        let handled: Vec<&str> = BUILTIN.iter().map(|plugin| plugin.name).collect();
+        assert_eq!(handled, declared);
+        for plugin in Catalog::builtin()
+            .iter()
+            .filter(|plugin| plugin.name != "acl")
+        {
+            let config = plugin.parse(b"{}").expect("defaults are enough");
+            assert!(build(plugin.name, &config).is_some(), "{}", plugin.name);
+        }
+    }
 }

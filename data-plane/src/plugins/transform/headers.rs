@@ -42,6 +42,11 @@ impl Name {
         }
     }
 
+    /// The values, in order.
+    pub fn values<'h>(&self, headers: &'h HeaderMap) -> impl Iterator<Item = &'h HeaderValue> {
+        headers.get_all(self.existing(headers)).iter()
+    }
+
     /// The name itself.
     pub fn name(&self) -> &HeaderName {
         &self.name
