@@ -10,7 +10,7 @@ use shared::settings::Endpoint;
 use shared::sync::proto::goodbye;
 use shared::sync::token::{self, Token};
 use shared::sync::{PROTOCOL, State, Version, backoff, proto};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -42,10 +42,7 @@ pub struct Client {
     link: Link,
     cache: Arc<Cache>,
     memory: Memory,
-    builder: Builder,
-    builder_thread: JoinHandle<()>,
-    keeper: Keeper,
-    keeper_thread: JoinHandle<()>,
+    threads: Threads,
     notes: UnboundedReceiver<Note>,
     outstanding: Option<Outstanding>,
     instance: Uuid,
@@ -79,36 +76,27 @@ impl Client {
         }
         let link = Link::new();
         let (sender, notes) = unbounded_channel();
-        let (keeper, keeper_thread) = Keeper::start(cache.clone(), link.clone(), sender.clone())
-            .map_err(SyncError::Thread)?;
         let limit = settings.max_state_bytes;
-        let (builder, builder_thread) = Builder::start(
-            apply,
-            limit,
-            cache.clone(),
-            keeper.clone(),
-            link.clone(),
-            sender,
-        )
-        .map_err(SyncError::Thread)?;
+        let threads =
+            Threads::start(apply, limit, &cache, &link, sender).map_err(SyncError::Thread)?;
         let mut booted = cache.boot(settings.snapshot.as_deref(), |version, state, from| {
-            let result = builder.boot(version, state, from == BootedFrom::Snapshot);
+            let result = threads
+                .builder
+                .boot(version, state, from == BootedFrom::Snapshot);
             result
                 .map(drop)
                 .map_err(|failure| failure.issues.to_string())
         });
         booted.errors.extend(trial_error);
         if identity.is_none() && token.is_none() && booted.running.is_none() {
+            threads.stop(true);
             return Err(SyncError::NotJoined);
         }
         let client = Self {
             memory: remember(&booted),
             link,
             cache,
-            builder,
-            builder_thread,
-            keeper,
-            keeper_thread,
+            threads,
             notes,
             outstanding: None,
             instance: Uuid::new_v4(),
@@ -133,24 +121,10 @@ impl Client {
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), SyncError> {
         let result = self.stay_connected(&shutdown).await;
         self.link.connected(false);
-        let Self {
-            keeper,
-            keeper_thread,
-            builder,
-            builder_thread,
-            outstanding,
-            ..
-        } = self;
-        drop(builder);
-        let idle = outstanding.is_none();
+        let idle = self.outstanding.is_none();
+        let threads = self.threads;
         // Blocking, but at the very end, and a file's write long.
-        let ended = tokio::task::spawn_blocking(move || {
-            if idle {
-                let _ = builder_thread.join();
-            }
-            keeper.stop();
-            keeper_thread.join()
-        });
+        let ended = tokio::task::spawn_blocking(move || threads.stop(idle));
         let _ = ended.await;
         result
     }
@@ -253,7 +227,7 @@ impl Client {
         let hello = self.hello(&identity.load().node_id);
         let node = Node {
             link: &self.link,
-            builder: &self.builder,
+            builder: &self.threads.builder,
             memory: &mut self.memory,
             notes: &mut self.notes,
             outstanding: &mut self.outstanding,
@@ -377,6 +351,45 @@ impl Client {
             pace.reported = Some(error.clone());
         }
         self.link.update(|status| status.last_error = Some(error));
+    }
+}
+
+/// The threads that build and keep.
+struct Threads {
+    builder: Builder,
+    builder_thread: JoinHandle<()>,
+    keeper: Keeper,
+    keeper_thread: JoinHandle<()>,
+}
+
+impl Threads {
+    fn start(
+        apply: impl FnMut(State, Version) -> Result<Applied, Rejected> + Send + 'static,
+        max_state_bytes: u64,
+        cache: &Arc<Cache>,
+        link: &Link,
+        notes: UnboundedSender<Note>,
+    ) -> std::io::Result<Self> {
+        let (keeper, keeper_thread) = Keeper::start(cache.clone(), link.clone(), notes.clone())?;
+        let (cache, link) = (cache.clone(), link.clone());
+        let (builder, builder_thread) =
+            Builder::start(apply, max_state_bytes, cache, keeper.clone(), link, notes)?;
+        Ok(Self {
+            builder,
+            builder_thread,
+            keeper,
+            keeper_thread,
+        })
+    }
+
+    /// Ends both, the newest version written; a build that may never end is not waited for.
+    fn stop(self, idle: bool) {
+        drop(self.builder);
+        if idle {
+            let _ = self.builder_thread.join();
+        }
+        self.keeper.stop();
+        let _ = self.keeper_thread.join();
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
+use rustls::{CertificateError, ClientConfig};
 use rustls_pki_types::ServerName;
 use shared::settings::Endpoint;
 use tokio::net::{TcpStream, lookup_host};
@@ -35,7 +35,7 @@ pub(super) enum ConnectError {
         "cannot connect to the control plane at {0}: {1} (is it listening, and reachable from this node?)"
     )]
     Tcp(SocketAddr, io::Error),
-    #[error("no TLS connection to the control plane at {0}: {1}")]
+    #[error("no TLS connection to the control plane at {0}: {reason}", reason = tls_reason(.1))]
     Tls(SocketAddr, io::Error),
     #[error("no HTTP/2 connection to the control plane at {0}: {reason}", reason = whole(.1))]
     Http(SocketAddr, transport::Error),
@@ -57,6 +57,19 @@ pub(super) fn whole(error: &(dyn std::error::Error + 'static)) -> String {
         source = cause.source();
     }
     text
+}
+
+/// What our own verifier said, in its words; rustls prints it as a debug value.
+fn tls_reason(error: &io::Error) -> String {
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(reason))) => {
+            reason.0.to_string()
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// The addresses that names had when they last resolved: DNS may be down for longer than a node should be.

@@ -390,7 +390,11 @@ impl Session {
         if begin.retry {
             memory.forgive(&target.digest);
         }
-        if let Some(refusal) = memory.refusal(&target.digest) {
+        // What runs here is no risk under another number, even if it once ended the process.
+        let runs = memory
+            .running
+            .is_some_and(|running| running.digest == target.digest);
+        if let Some(refusal) = memory.refusal(&target.digest).filter(|_| !runs) {
             return Verdict::failed(Code::Refused, format!("refused before: {}", refusal.reason));
         }
         let limit = self.max_state_bytes;
