@@ -246,11 +246,14 @@ where
         Speaks::Http1 => drive!(http1().serve_connection(io, service).with_upgrades()),
         Speaks::Http2 => drive!(
             server::conn::http2::Builder::new(LocalExec)
+                .auto_date_header(false)
                 .timer(TokioTimer::new())
                 .serve_connection(io, service)
         ),
         Speaks::Either => {
-            let auto = hyper_util::server::conn::auto::Builder::new(LocalExec);
+            let mut auto = hyper_util::server::conn::auto::Builder::new(LocalExec);
+            auto.http1().auto_date_header(false);
+            auto.http2().auto_date_header(false);
             drive!(auto.serve_connection(io, service))
         }
     }
@@ -261,6 +264,7 @@ fn http1() -> server::conn::http1::Builder {
     builder
         .max_buf_size(64 * 1024)
         .half_close(false)
+        .auto_date_header(false)
         .pipeline_flush(true);
     builder
 }

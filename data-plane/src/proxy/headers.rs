@@ -1,7 +1,10 @@
 //! Headers that the gateway itself takes away or sets, both ways (proxy-and-routing.md 6).
 
+use std::cell::RefCell;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue, TE, TRAILER,
+    CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, HeaderName, HeaderValue, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, Version};
@@ -256,11 +259,13 @@ pub fn finish_response(ctx: &mut Ctx) {
             let via = appended(headers, &VIA, &ours, &ours);
             headers.insert(VIA, via);
         }
-    } else if on.response_latency {
-        headers.insert(
-            RESPONSE_LATENCY,
-            HeaderValue::from(started.elapsed().as_millis() as u64),
-        );
+    } else {
+        // An upstream's Date is its own affair; answers made here have ours.
+        headers.insert(DATE, date());
+        if on.response_latency {
+            let latency = started.elapsed().as_millis() as u64;
+            headers.insert(RESPONSE_LATENCY, HeaderValue::from(latency));
+        }
     }
     if on.server && !headers.contains_key(http::header::SERVER) {
         headers.insert(
@@ -274,6 +279,23 @@ pub fn finish_response(ctx: &mut Ctx) {
     if let Some(debug) = debug {
         headers.extend(debug);
     }
+}
+
+/// The time now as a `Date` (RFC 9110 5.6.7), written once a second per worker.
+fn date() -> HeaderValue {
+    thread_local!(static LAST: RefCell<(u64, HeaderValue)> = RefCell::new((0, HeaderValue::from_static(""))));
+    let now = SystemTime::now();
+    let second = now
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    LAST.with_borrow_mut(|(of, text)| {
+        if *of != second || text.is_empty() {
+            let written = httpdate::fmt_http_date(now);
+            *text = HeaderValue::from_str(&written).expect("a date is a header value");
+            *of = second;
+        }
+        text.clone()
+    })
 }
 
 #[cfg(test)]
