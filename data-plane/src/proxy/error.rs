@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, LOCATION, UPGRADE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
 use super::ctx::Ctx;
 use super::upstream::UpstreamError;
@@ -69,7 +69,6 @@ impl BodyType {
             "text/plain" | "text/*" => Self::Plain,
             "text/html" => Self::Html,
             "application/xml" => Self::Xml,
-            grpc if grpc.starts_with("application/grpc") => Self::Grpc,
             _ => return None,
         })
     }
@@ -142,10 +141,13 @@ fn text_of<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a st
     headers.get(name)?.to_str().ok()
 }
 
+/// Whether a client speaks gRPC, so that it looks for errors in headers: HTTP/1.1 cannot carry it.
+fn is_grpc(version: Version, headers: &HeaderMap) -> bool {
+    version == Version::HTTP_2
+        && text_of(headers, &CONTENT_TYPE).is_some_and(|t| t.starts_with("application/grpc"))
+}
+
 fn body_type(generator: Generator, headers: &HeaderMap, default: BodyType) -> BodyType {
-    if text_of(headers, &CONTENT_TYPE).is_some_and(|t| t.starts_with("application/grpc")) {
-        return BodyType::Grpc;
-    }
     match (text_of(headers, &ACCEPT), generator) {
         (Some(accept), _) => accepted(accept),
         (None, Generator::A) => BodyType::Json,
@@ -304,7 +306,11 @@ fn location(ctx: &Ctx) -> Option<HeaderValue> {
 
 fn generated(ctx: &mut Ctx, generator: Generator, status: StatusCode, message: &str) -> Bytes {
     let default = ctx.runtime.settings().error_default_type;
-    let kind = body_type(generator, &ctx.request.headers, default);
+    let kind = if is_grpc(ctx.request.version, &ctx.request.headers) {
+        BodyType::Grpc
+    } else {
+        body_type(generator, &ctx.request.headers, default)
+    };
     // 494 is how the reference calls an oversized head; clients see 400.
     ctx.response.status = if status.as_u16() == 494 {
         StatusCode::BAD_REQUEST
@@ -364,10 +370,7 @@ mod tests {
             CONTENT_TYPE,
             HeaderValue::from_static("application/grpc+proto"),
         );
-        assert_eq!(
-            body_type(Generator::B, &headers, BodyType::Plain),
-            BodyType::Grpc
-        );
+        assert!(is_grpc(Version::HTTP_2, &headers) && !is_grpc(Version::HTTP_11, &headers));
     }
 
     #[test]
