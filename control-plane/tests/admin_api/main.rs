@@ -1,0 +1,12 @@
+//! The Admin API over a real socket and a real store: the conformance checklist of the design page, item by item.
+
+mod bodies;
+mod client;
+mod credentials;
+mod crud;
+mod lists;
+mod nested;
+mod plugins;
+mod references;
+mod schemas;
+mod transport;
