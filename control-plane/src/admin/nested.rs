@@ -27,17 +27,17 @@ pub async fn child(mut call: Call<'_>, link: Link) -> Answer {
     let parent = admin.found(link.parent, call.key(0)).await?.id;
     let key = match admin.child_key(link, parent, call.key(1)).await? {
         ChildKey::Own(key) => key,
-        ChildKey::Sibling {
-            found: Some(id), ..
-        } => Key::Id(id),
-        // Among the children of one parent a name can be taken or free: PUT gives the free one to a new child.
-        ChildKey::Sibling { field, found: None } if call.method == Method::PUT => {
-            let name = Value::String(call.key(1).to_owned());
-            let document = &mut call.arguments.document;
-            document.entry(field).or_insert(name);
-            Key::Id(Uuid::new_v4())
+        ChildKey::Sibling { field, found } => {
+            if call.method == Method::PUT {
+                let name = Value::String(call.key(1).to_owned());
+                call.arguments.document.entry(field).or_insert(name);
+            }
+            match found {
+                Some(id) => Key::Id(id),
+                None if call.method == Method::PUT => Key::Id(Uuid::new_v4()),
+                None => return Err(Failure::not_found()),
+            }
         }
-        ChildKey::Sibling { found: None, .. } => return Err(Failure::not_found()),
     };
     if call.method == Method::PUT {
         return crud::put(call, link.child, key, Some(owner(link, parent))).await;

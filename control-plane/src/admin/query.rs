@@ -3,7 +3,9 @@
 use super::error::Failure;
 use crate::store::Filter;
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
+use base64::alphabet::STANDARD;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 use uuid::Uuid;
@@ -13,6 +15,15 @@ pub const MAX_ARGUMENTS: usize = 1000;
 const DEFAULT_SIZE: usize = 100;
 const MAX_SIZE: f64 = 1000.0;
 const MAX_TAGS: usize = 5;
+
+/// Written without padding; read as leniently as Kong reads it.
+const TOKEN: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// What stays as it is in a query value that we write.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
@@ -67,8 +78,8 @@ impl Query {
         let Some(token) = self.first("offset") else {
             return Ok(None);
         };
-        let bytes = STANDARD_NO_PAD
-            .decode(token.trim_end_matches('='))
+        let bytes = TOKEN
+            .decode(token)
             .map_err(|_| Failure::invalid_offset(token, "bad base64 encoding"))?;
         serde_json::from_slice(&bytes)
             .map(Some)
@@ -131,7 +142,7 @@ fn number(text: &str) -> Option<f64> {
 
 /// The token of the page after the row with these keys.
 pub fn token(keys: &[&str]) -> String {
-    STANDARD_NO_PAD.encode(json!(keys).to_string())
+    TOKEN.encode(json!(keys).to_string())
 }
 
 /// The address of the next page. `carried` are the arguments it keeps, as they were sent.
@@ -207,8 +218,8 @@ mod tests {
                 "7 '%' is not a valid offset: bad base64 encoding",
             ),
             (
-                "offset=zzzz",
-                "7 'zzzz' is not a valid offset: bad json encoding",
+                "offset=zzz",
+                "7 'zzz' is not a valid offset: bad json encoding",
             ),
             (
                 "offset=WyJ4Il0",

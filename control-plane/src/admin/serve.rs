@@ -150,6 +150,9 @@ async fn act_fixed(fixed: Fixed, call: Call<'_>) -> Answer {
 /// The open segments of the path, percent-decoded once.
 fn keys(endpoint: &Endpoint, path: &str) -> Result<Vec<String>, Failure> {
     let decode = |segment: &str| {
+        if segment.is_empty() {
+            return Err(Failure::not_found());
+        }
         let text = percent_decode_str(segment).decode_utf8();
         let name = match endpoint.action {
             Action::Fixed(Fixed::Tag) => "tag",

@@ -19,14 +19,29 @@ async fn an_empty_service_lacks_its_host() {
 #[tokio::test]
 async fn the_url_shorthand_sets_four_fields_and_is_not_shown() {
     let plane = Plane::start().await;
-    let made = plane.form("POST", "/services", "url=http://h:81/p").await.expect(201);
+    let made = plane
+        .form("POST", "/services", "url=http://h:81/p")
+        .await
+        .expect(201);
     assert_eq!(
-        [&made["protocol"], &made["host"], &made["port"], &made["path"]],
+        [
+            &made["protocol"],
+            &made["host"],
+            &made["port"],
+            &made["path"]
+        ],
         [&json!("http"), &json!("h"), &json!(81), &json!("/p")]
     );
     let members = made.as_object().expect("an object");
     assert!(!members.contains_key("url"));
-    for field in ["name", "client_certificate", "tls_verify", "tls_verify_depth", "ca_certificates", "tags"] {
+    for field in [
+        "name",
+        "client_certificate",
+        "tls_verify",
+        "tls_verify_depth",
+        "ca_certificates",
+        "tags",
+    ] {
         assert_eq!(members.get(field), Some(&Value::Null), "{field}");
     }
 }
@@ -34,11 +49,26 @@ async fn the_url_shorthand_sets_four_fields_and_is_not_shown() {
 #[tokio::test]
 async fn form_texts_take_the_types_of_their_fields() {
     let plane = Plane::start().await;
-    let refused = plane.form("POST", "/services", "host=h&enabled=1").await.expect(400);
-    assert_eq!(refused["fields"], json!({ "enabled": "expected a boolean" }));
-    let made = plane.form("POST", "/services", "host=h&enabled=false&port=8080&path=").await.expect(201);
-    assert_eq!([&made["enabled"], &made["port"], &made["path"]], [&json!(false), &json!(8080), &Value::Null]);
-    let refused = plane.post("/services", json!({ "host": "h", "port": "80" })).await.expect(400);
+    let refused = plane
+        .form("POST", "/services", "host=h&enabled=1")
+        .await
+        .expect(400);
+    assert_eq!(
+        refused["fields"],
+        json!({ "enabled": "expected a boolean" })
+    );
+    let made = plane
+        .form("POST", "/services", "host=h&enabled=false&port=8080&path=")
+        .await
+        .expect(201);
+    assert_eq!(
+        [&made["enabled"], &made["port"], &made["path"]],
+        [&json!(false), &json!(8080), &Value::Null]
+    );
+    let refused = plane
+        .post("/services", json!({ "host": "h", "port": "80" }))
+        .await
+        .expect(400);
     assert_eq!(refused["fields"], json!({ "port": "expected an integer" }));
 }
 
@@ -52,7 +82,8 @@ async fn indexed_keys_make_lists() {
 
 #[tokio::test]
 async fn comma_lists_are_split_where_every_piece_is_valid() {
-    let body = "name=request-transformer&config.remove.headers=x-a, x-b&config.add.headers=h1:v1,v2";
+    let body =
+        "name=request-transformer&config.remove.headers=x-a, x-b&config.add.headers=h1:v1,v2";
     let on = Plane::start().await;
     let config = on.form("POST", "/plugins", body).await.expect(201)["config"].take();
     assert_eq!(config["remove"]["headers"], json!(["x-a", "x-b"]));
@@ -66,7 +97,13 @@ async fn comma_lists_are_split_where_every_piece_is_valid() {
     } else {
         // One element as it stands, which the field's own rules may refuse.
         let fields = made.expect(400)["fields"].take();
-        assert_eq!(fields["config"]["remove"]["headers"].as_array().map(Vec::len), Some(1), "{fields}");
+        assert_eq!(
+            fields["config"]["remove"]["headers"]
+                .as_array()
+                .map(Vec::len),
+            Some(1),
+            "{fields}"
+        );
     }
 }
 
@@ -75,15 +112,29 @@ async fn old_names_of_scopes_stand_for_references() {
     let plane = Plane::start().await;
     let service = plane.service("orders").await;
     let reference = json!({ "id": service });
-    let by_id = plane.form("POST", "/plugins", &format!("name=key-auth&service_id={service}")).await;
+    let by_id = plane
+        .form(
+            "POST",
+            "/plugins",
+            &format!("name=key-auth&service_id={service}"),
+        )
+        .await;
     assert_eq!(by_id.expect(201)["service"], reference);
-    let by_name = plane.form("POST", "/plugins", "name=acl&config.allow=g&api_id=orders").await;
+    let by_name = plane
+        .form("POST", "/plugins", "name=acl&config.allow=g&api_id=orders")
+        .await;
     assert_eq!(by_name.expect(201)["service"], reference);
     let other = plane.service("other").await;
-    let body = json!({ "name": "correlation-id", "service_id": service, "service": { "id": other } });
+    let body =
+        json!({ "name": "correlation-id", "service_id": service, "service": { "id": other } });
     let conflict = plane.post("/plugins", body).await.expect(400);
-    assert_eq!(conflict["fields"], json!({ "service_id": "conflicts with 'service'" }));
-    let nobody = plane.form("POST", "/plugins", "name=key-auth&service_id=nope").await;
+    assert_eq!(
+        conflict["fields"],
+        json!({ "service_id": "conflicts with 'service'" })
+    );
+    let nobody = plane
+        .form("POST", "/plugins", "name=key-auth&service_id=nope")
+        .await;
     assert_eq!(nobody.expect(400)["code"], 13);
 }
 
@@ -91,8 +142,17 @@ async fn old_names_of_scopes_stand_for_references() {
 async fn old_names_are_unknown_when_switched_off() {
     let plane = Plane::start_with(&[("admin_legacy_aliases", "off")]).await;
     let service = plane.service("orders").await;
-    let found = plane.form("POST", "/plugins", &format!("name=key-auth&service_id={service}")).await;
-    assert_eq!(found.expect(400)["fields"], json!({ "service_id": "unknown field" }));
+    let found = plane
+        .form(
+            "POST",
+            "/plugins",
+            &format!("name=key-auth&service_id={service}"),
+        )
+        .await;
+    assert_eq!(
+        found.expect(400)["fields"],
+        json!({ "service_id": "unknown field" })
+    );
     assert_eq!(plane.get("/apis/orders/plugins").await.status, 404);
 }
 
@@ -100,7 +160,9 @@ async fn old_names_are_unknown_when_switched_off() {
 async fn apis_are_services_for_their_plugins() {
     let plane = Plane::start().await;
     let service = plane.service("orders").await;
-    let made = plane.form("POST", "/apis/orders/plugins", "name=key-auth").await;
+    let made = plane
+        .form("POST", "/apis/orders/plugins", "name=key-auth")
+        .await;
     let id = made.id();
     assert_eq!(made.expect(201)["service"], json!({ "id": service }));
     let read = plane.get(&format!("/apis/orders/plugins/{id}")).await;
@@ -108,15 +170,25 @@ async fn apis_are_services_for_their_plugins() {
     let listed = plane.get("/endpoints").await.expect(200);
     let paths = listed["data"].as_array().expect("a list");
     assert!(paths.contains(&json!("/services/{services}/plugins/{plugins}")));
-    assert!(paths.iter().all(|path| !path.as_str().unwrap_or("").starts_with("/apis")));
+    assert!(
+        paths
+            .iter()
+            .all(|path| !path.as_str().unwrap_or("").starts_with("/apis"))
+    );
 }
 
 #[tokio::test]
 async fn a_form_patch_is_read_with_the_stored_plugins_schema() {
     let plane = Plane::start().await;
-    let id = plane.post("/plugins", json!({ "name": "key-auth" })).await.id();
+    let id = plane
+        .post("/plugins", json!({ "name": "key-auth" }))
+        .await
+        .id();
     let body = "config.key_names=k1&config.hide_credentials=true";
-    let changed = plane.form("PATCH", &format!("/plugins/{id}"), body).await.expect(200);
+    let changed = plane
+        .form("PATCH", &format!("/plugins/{id}"), body)
+        .await
+        .expect(200);
     assert_eq!(changed["config"]["key_names"], json!(["k1"]));
     assert_eq!(changed["config"]["hide_credentials"], json!(true));
 }
@@ -124,7 +196,9 @@ async fn a_form_patch_is_read_with_the_stored_plugins_schema() {
 #[tokio::test]
 async fn query_values_set_nothing() {
     let plane = Plane::start().await;
-    let made = plane.post("/services?name=x", json!({ "host": "h.test" })).await;
+    let made = plane
+        .post("/services?name=x", json!({ "host": "h.test" }))
+        .await;
     assert_eq!(made.expect(201)["name"], Value::Null);
 }
 

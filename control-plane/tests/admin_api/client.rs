@@ -33,7 +33,10 @@ impl Answer {
 
     #[track_caller]
     pub fn header(&self, name: &str) -> &str {
-        let value = self.headers.get(name).unwrap_or_else(|| panic!("no '{name}' in {self:?}"));
+        let value = self
+            .headers
+            .get(name)
+            .unwrap_or_else(|| panic!("no '{name}' in {self:?}"));
         value.to_str().expect("a header of text")
     }
 
@@ -47,7 +50,10 @@ impl Answer {
     /// The `id` of a document that was created.
     #[track_caller]
     pub fn id(&self) -> String {
-        self.json()["id"].as_str().expect("a document has an id").to_owned()
+        self.json()["id"]
+            .as_str()
+            .expect("a document has an id")
+            .to_owned()
     }
 }
 
@@ -76,13 +82,20 @@ impl Plane {
             ..Inputs::default()
         };
         let config = load::<Config>(&inputs).expect("valid settings").value;
-        let running = control_plane::start(config).await.expect("ports and folder are free");
-        Plane { running, _folder: folder }
+        let running = control_plane::start(config)
+            .await
+            .expect("ports and folder are free");
+        Plane {
+            running,
+            _folder: folder,
+        }
     }
 
     /// One request on a connection of its own.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
-        let stream = TcpStream::connect(self.running.admin[0]).await.expect("it listens");
+        let stream = TcpStream::connect(self.running.admin[0])
+            .await
+            .expect("it listens");
         let connected = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = connected.expect("it speaks HTTP");
         let connection = tokio::spawn(connection);
@@ -91,13 +104,26 @@ impl Plane {
         let body = body.collect().await.expect("a whole body").to_bytes();
         drop(sender);
         connection.abort();
-        Answer { status: head.status.as_u16(), headers: head.headers, body }
+        Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        }
     }
 
     /// A request with headers and a body, as they are.
-    pub async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub async fn raw(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
-        let mut request = Request::builder().method(method).uri(path).header("host", "admin.test");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "admin.test");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -148,7 +174,8 @@ impl Plane {
     /// A route of that name, perhaps of a service; its id.
     pub async fn route(&self, name: &str, service: Option<&str>) -> String {
         let service = service.map(|id| serde_json::json!({ "id": id }));
-        let body = serde_json::json!({ "name": name, "paths": [format!("/{name}")], "service": service });
+        let body =
+            serde_json::json!({ "name": name, "paths": [format!("/{name}")], "service": service });
         let made = self.post("/routes", body).await;
         assert_eq!(made.status, 201, "{made:?}");
         made.id()
@@ -156,7 +183,9 @@ impl Plane {
 
     /// A consumer of that name; its id.
     pub async fn consumer(&self, name: &str) -> String {
-        let made = self.post("/consumers", serde_json::json!({ "username": name })).await;
+        let made = self
+            .post("/consumers", serde_json::json!({ "username": name }))
+            .await;
         assert_eq!(made.status, 201, "{made:?}");
         made.id()
     }

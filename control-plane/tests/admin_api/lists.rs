@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 async fn ten_services(plane: &Plane) {
     for number in 0..10 {
         let parity = if number % 2 == 0 { "even" } else { "odd" };
-        let body = json!({ "name": format!("s{number}"), "host": "h.test", "tags": [parity, "all"] });
+        let body =
+            json!({ "name": format!("s{number}"), "host": "h.test", "tags": [parity, "all"] });
         assert_eq!(plane.post("/services", body).await.status, 201);
     }
 }
@@ -47,7 +48,12 @@ async fn a_page_that_holds_all_has_no_next() {
     let page = plane.get("/services?size=10").await.expect(200);
     assert_eq!(page["data"].as_array().map(Vec::len), Some(10));
     assert_eq!((&page["next"], page.get("offset")), (&Value::Null, None));
-    let ids: Vec<_> = page["data"].as_array().expect("a list").iter().map(|row| row["id"].to_string()).collect();
+    let ids: Vec<_> = page["data"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|row| row["id"].to_string())
+        .collect();
     assert!(ids.is_sorted(), "rows come in the order of their ids");
 }
 
@@ -59,12 +65,24 @@ async fn bad_sizes_and_offsets_have_their_codes() {
         ("size=1001", 9, "size must be an integer between 1 and 1000"),
         ("size=x", 9, "size must be a number"),
         ("size=", 9, "size must be a number"),
-        ("offset=x", 7, "'x' is not a valid offset: bad base64 encoding"),
-        ("offset=zzz", 7, "'zzz' is not a valid offset: bad json encoding"),
+        (
+            "offset=x",
+            7,
+            "'x' is not a valid offset: bad base64 encoding",
+        ),
+        (
+            "offset=zzz",
+            7,
+            "'zzz' is not a valid offset: bad json encoding",
+        ),
     ];
     for (query, code, message) in cases {
         let found = plane.get(&format!("/services?{query}")).await.expect(400);
-        assert_eq!((&found["code"], &found["message"]), (&json!(code), &json!(message)), "{query}");
+        assert_eq!(
+            (&found["code"], &found["message"]),
+            (&json!(code), &json!(message)),
+            "{query}"
+        );
     }
 }
 
@@ -72,11 +90,18 @@ async fn bad_sizes_and_offsets_have_their_codes() {
 async fn tags_narrow_top_level_lists_only() {
     let plane = Plane::start().await;
     ten_services(&plane).await;
-    let count = async |path: &str| plane.get(path).await.expect(200)["data"].as_array().map(Vec::len);
+    let count = async |path: &str| {
+        plane.get(path).await.expect(200)["data"]
+            .as_array()
+            .map(Vec::len)
+    };
     assert_eq!(count("/services?tags=odd,all").await, Some(5));
     assert_eq!(count("/services?tags=odd/even").await, Some(10));
     assert_eq!(count("/services?tags=odd,even").await, Some(0));
-    plane.post("/services/s0/routes", json!({ "paths": ["/a"] })).await.expect(201);
+    plane
+        .post("/services/s0/routes", json!({ "paths": ["/a"] }))
+        .await
+        .expect(201);
     assert_eq!(count("/services/s0/routes?tags=none").await, Some(1));
     let cases = [
         ("a,b/c", "invalid filter syntax"),
@@ -84,7 +109,10 @@ async fn tags_narrow_top_level_lists_only() {
         ("a,b,c,d,e,f", "cannot query more than 5 tags"),
     ];
     for (tags, why) in cases {
-        let found = plane.get(&format!("/services?tags={tags}")).await.expect(400);
+        let found = plane
+            .get(&format!("/services?tags={tags}"))
+            .await
+            .expect(400);
         assert_eq!(found["code"], 11);
         assert_eq!(found["message"], format!("invalid option (tags: {why})"));
         assert_eq!(found["options"], json!({ "tags": why }));
@@ -105,14 +133,23 @@ async fn the_next_address_carries_tags_and_size() {
     }
     let nested = plane.get("/services/s0/routes?size=2").await.expect(200);
     let offset = nested["offset"].as_str().expect("more rows");
-    assert_eq!(nested["next"], format!("/services/s0/routes?offset={offset}"));
+    assert_eq!(
+        nested["next"],
+        format!("/services/s0/routes?offset={offset}")
+    );
 }
 
 #[tokio::test]
 async fn tags_are_rows_of_their_own() {
     let plane = Plane::start().await;
-    let service = plane.post("/services", json!({ "host": "h.test", "tags": ["a", "b"] })).await.id();
-    plane.post("/consumers", json!({ "username": "c", "tags": ["a"] })).await.expect(201);
+    let service = plane
+        .post("/services", json!({ "host": "h.test", "tags": ["a", "b"] }))
+        .await
+        .id();
+    plane
+        .post("/consumers", json!({ "username": "c", "tags": ["a"] }))
+        .await
+        .expect(201);
     let all = plane.get("/tags").await.expect(200);
     assert_eq!(all["data"].as_array().map(Vec::len), Some(3));
     let one = plane.get("/tags/b").await.expect(200);
@@ -120,22 +157,34 @@ async fn tags_are_rows_of_their_own() {
     assert_eq!(one, json!({ "data": [row], "next": null }));
     assert_eq!(plane.get("/tags/none").await.expect(200)["data"], json!([]));
     let bad = plane.get("/tags/a,b").await.expect(400);
-    assert_eq!((&bad["code"], &bad["name"]), (&json!(10), &json!("invalid unique tag")));
+    assert_eq!(
+        (&bad["code"], &bad["name"]),
+        (&json!(10), &json!("invalid unique tag"))
+    );
     let first = plane.get("/tags?size=2").await.expect(200);
-    let rest = plane.get(first["next"].as_str().expect("more rows")).await.expect(200);
+    let rest = plane
+        .get(first["next"].as_str().expect("more rows"))
+        .await
+        .expect(200);
     assert_eq!(rest["data"].as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test]
 async fn consumers_are_found_by_their_custom_id() {
     let plane = Plane::start().await;
-    plane.post("/consumers", json!({ "username": "c", "custom_id": "x" })).await.expect(201);
+    plane
+        .post("/consumers", json!({ "username": "c", "custom_id": "x" }))
+        .await
+        .expect(201);
     let found = plane.get("/consumers?custom_id=x").await.expect(200);
     assert_eq!(found["data"][0]["username"], "c");
     let none = plane.get("/consumers?custom_id=y").await.expect(200);
     assert_eq!(none, json!({ "data": [], "next": null }));
     for query in ["custom_id=", "custom_id"] {
         let found = plane.get(&format!("/consumers?{query}")).await.expect(400);
-        assert_eq!(found, json!({ "message": "custom_id must be an unempty string" }));
+        assert_eq!(
+            found,
+            json!({ "message": "custom_id must be an unempty string" })
+        );
     }
 }

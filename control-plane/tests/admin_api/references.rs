@@ -6,9 +6,18 @@ use serde_json::json;
 #[tokio::test]
 async fn protocols_are_a_closed_list() {
     let plane = Plane::start().await;
-    let found = plane.post("/routes", json!({ "protocols": ["foo", "http"], "paths": ["/"] })).await.expect(400);
+    let found = plane
+        .post(
+            "/routes",
+            json!({ "protocols": ["foo", "http"], "paths": ["/"] }),
+        )
+        .await
+        .expect(400);
     let text = "expected one of: grpc, grpcs, http, https, tcp, tls, tls_passthrough, udp";
-    assert_eq!(found["message"], format!("schema violation (protocols.1: {text})"));
+    assert_eq!(
+        found["message"],
+        format!("schema violation (protocols.1: {text})")
+    );
     assert_eq!(found["fields"], json!({ "protocols": [text] }));
 }
 
@@ -16,13 +25,28 @@ async fn protocols_are_a_closed_list() {
 async fn a_route_needs_something_to_match_by() {
     let plane = Plane::start().await;
     let cases = [
-        ("https", "must set one of 'methods', 'hosts', 'headers', 'paths', 'snis' when 'protocols' is 'https'"),
-        ("http", "must set one of 'methods', 'hosts', 'headers', 'paths' when 'protocols' is 'http'"),
-        ("tcp", "must set one of 'sources', 'destinations', 'snis' when 'protocols' is 'tcp', 'tls' or 'udp'"),
-        ("grpc", "must set one of 'hosts', 'headers', 'paths' when 'protocols' is 'grpc'"),
+        (
+            "https",
+            "must set one of 'methods', 'hosts', 'headers', 'paths', 'snis' when 'protocols' is 'https'",
+        ),
+        (
+            "http",
+            "must set one of 'methods', 'hosts', 'headers', 'paths' when 'protocols' is 'http'",
+        ),
+        (
+            "tcp",
+            "must set one of 'sources', 'destinations', 'snis' when 'protocols' is 'tcp', 'tls' or 'udp'",
+        ),
+        (
+            "grpc",
+            "must set one of 'hosts', 'headers', 'paths' when 'protocols' is 'grpc'",
+        ),
     ];
     for (protocol, text) in cases {
-        let found = plane.post("/routes", json!({ "protocols": [protocol] })).await.expect(400);
+        let found = plane
+            .post("/routes", json!({ "protocols": [protocol] }))
+            .await
+            .expect(400);
         assert_eq!(found["fields"], json!({ "@entity": [text] }), "{protocol}");
     }
 }
@@ -30,7 +54,9 @@ async fn a_route_needs_something_to_match_by() {
 #[tokio::test]
 async fn grpc_routes_do_not_strip_paths() {
     let plane = Plane::start().await;
-    let made = plane.post("/routes", json!({ "protocols": ["grpc"], "paths": ["/"] })).await;
+    let made = plane
+        .post("/routes", json!({ "protocols": ["grpc"], "paths": ["/"] }))
+        .await;
     assert_eq!(made.expect(201)["strip_path"], json!(false));
     let body = json!({ "protocols": ["grpc"], "paths": ["/"], "strip_path": true });
     let refused = plane.post("/routes", body).await.expect(400);
@@ -42,11 +68,23 @@ async fn grpc_routes_do_not_strip_paths() {
 async fn references_by_name_become_ids_or_say_what_was_looked_for() {
     let plane = Plane::start().await;
     let service = plane.service("s").await;
-    let made = plane.post("/routes", json!({ "paths": ["/a"], "service": { "name": "s" } })).await;
+    let made = plane
+        .post(
+            "/routes",
+            json!({ "paths": ["/a"], "service": { "name": "s" } }),
+        )
+        .await;
     assert_eq!(made.expect(201)["service"], json!({ "id": service }));
-    let by_form = plane.form("POST", "/routes", "paths=/b&service.name=s").await;
+    let by_form = plane
+        .form("POST", "/routes", "paths=/b&service.name=s")
+        .await;
     assert_eq!(by_form.expect(201)["service"], json!({ "id": service }));
-    let nobody = plane.post("/routes", json!({ "paths": ["/a"], "service": { "name": "nope" } })).await;
+    let nobody = plane
+        .post(
+            "/routes",
+            json!({ "paths": ["/a"], "service": { "name": "nope" } }),
+        )
+        .await;
     let text = "the foreign key cannot be resolved with '{name=\"nope\"}' for an existing 'services' entity";
     let expected = json!({
         "code": 13,
@@ -56,8 +94,14 @@ async fn references_by_name_become_ids_or_say_what_was_looked_for() {
     });
     assert_eq!(nobody.expect(400), expected);
     for service in [json!({}), json!("s")] {
-        let found = plane.post("/routes", json!({ "paths": ["/a"], "service": service })).await.expect(400);
-        assert_eq!(found["message"], "schema violation (service.id: missing primary key)");
+        let found = plane
+            .post("/routes", json!({ "paths": ["/a"], "service": service }))
+            .await
+            .expect(400);
+        assert_eq!(
+            found["message"],
+            "schema violation (service.id: missing primary key)"
+        );
     }
 }
 
@@ -65,7 +109,12 @@ async fn references_by_name_become_ids_or_say_what_was_looked_for() {
 async fn a_dangling_reference_is_refused_and_nothing_is_stored() {
     let plane = Plane::start().await;
     let id = "ffffffff-ffff-4fff-8fff-ffffffffffff";
-    let found = plane.post("/routes", json!({ "paths": ["/a"], "service": { "id": id } })).await;
+    let found = plane
+        .post(
+            "/routes",
+            json!({ "paths": ["/a"], "service": { "id": id } }),
+        )
+        .await;
     let expected = json!({
         "code": 4,
         "name": "foreign key violation",

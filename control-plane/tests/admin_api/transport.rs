@@ -25,14 +25,21 @@ async fn options_lists_the_methods_of_a_path() {
 #[tokio::test]
 async fn body_types_that_nobody_knows_are_refused() {
     let plane = Plane::start().await;
-    let text = plane.raw("POST", "/services", &[("content-type", "text/plain")], "x").await;
+    let text = plane
+        .raw("POST", "/services", &[("content-type", "text/plain")], "x")
+        .await;
     assert_eq!((text.status, text.body.len()), (415, 0));
     let untyped = plane.raw("POST", "/services", &[], r#"{"host":"h"}"#).await;
     assert_eq!((untyped.status, untyped.body.len()), (415, 0));
     let nothing = plane.raw("POST", "/services", &[], "").await;
     assert_eq!(nothing.expect(400)["code"], 2);
-    let unsuitable = plane.raw("PATCH", "/services", &[("content-type", "text/plain")], "x").await;
-    assert_eq!(unsuitable.status, 415, "the type is looked at before the method");
+    let unsuitable = plane
+        .raw("PATCH", "/services", &[("content-type", "text/plain")], "x")
+        .await;
+    assert_eq!(
+        unsuitable.status, 415,
+        "the type is looked at before the method"
+    );
 }
 
 #[tokio::test]
@@ -49,8 +56,13 @@ async fn malformed_json_gets_kongs_answer() {
 #[tokio::test]
 async fn any_origin_may_ask_and_is_echoed() {
     let plane = Plane::start().await;
-    let asked = plane.raw("GET", "/services", &[("origin", "https://ui.test")], "").await;
-    assert_eq!(asked.header("access-control-allow-origin"), "https://ui.test");
+    let asked = plane
+        .raw("GET", "/services", &[("origin", "https://ui.test")], "")
+        .await;
+    assert_eq!(
+        asked.header("access-control-allow-origin"),
+        "https://ui.test"
+    );
     assert_eq!(asked.header("access-control-allow-credentials"), "true");
     assert!(!asked.headers.contains_key("access-control-allow-methods"));
     let plain = plane.get("/none").await;
@@ -63,8 +75,14 @@ async fn every_answer_says_who_made_it_and_how_long_it_took() {
     for path in ["/services", "/none"] {
         let found = plane.get(path).await;
         assert!(found.header("server").starts_with("headgate/"));
-        found.header("x-kong-admin-latency").parse::<u64>().expect("milliseconds");
-        assert_eq!(found.header("content-type"), "application/json; charset=utf-8");
+        found
+            .header("x-kong-admin-latency")
+            .parse::<u64>()
+            .expect("milliseconds");
+        assert_eq!(
+            found.header("content-type"),
+            "application/json; charset=utf-8"
+        );
         assert!(!found.headers.contains_key("via"));
     }
     let quiet = Plane::start_with(&[("headers", "off")]).await;
@@ -77,10 +95,18 @@ async fn every_answer_says_who_made_it_and_how_long_it_took() {
 async fn head_is_get_without_a_body() {
     let plane = Plane::start().await;
     plane.service("s").await;
-    for (path, status) in [("/services", 200), ("/services/s", 200), ("/services/none", 404), ("/", 200)] {
+    for (path, status) in [
+        ("/services", 200),
+        ("/services/s", 200),
+        ("/services/none", 404),
+        ("/", 200),
+    ] {
         let found = plane.raw("HEAD", path, &[], "").await;
         assert_eq!((found.status, found.body.len()), (status, 0), "{path}");
-        assert_eq!(found.header("content-type"), "application/json; charset=utf-8");
+        assert_eq!(
+            found.header("content-type"),
+            "application/json; charset=utf-8"
+        );
     }
 }
 
@@ -88,32 +114,67 @@ async fn head_is_get_without_a_body() {
 async fn a_trailing_slash_changes_nothing() {
     let plane = Plane::start().await;
     plane.service("s").await;
-    for path in ["/services/", "/services/s/", "/services/s/routes/", "/schemas/services/"] {
+    for path in [
+        "/services/",
+        "/services/s/",
+        "/services/s/routes/",
+        "/schemas/services/",
+    ] {
         assert_eq!(plane.get(path).await.status, 200, "{path}");
     }
     for path in ["//services", "/services//", "/schemas", "/schemas/"] {
-        assert_eq!(plane.get(path).await.expect(404), json!({ "message": "Not found" }), "{path}");
+        assert_eq!(
+            plane.get(path).await.expect(404),
+            json!({ "message": "Not found" }),
+            "{path}"
+        );
     }
 }
 
 #[tokio::test]
 async fn unknown_methods_and_paths_have_their_messages() {
     let plane = Plane::start().await;
-    for (method, path) in [("PURGE", "/services"), ("PATCH", "/services"), ("POST", "/services/x"), ("POST", "/")] {
+    for (method, path) in [
+        ("PURGE", "/services"),
+        ("PATCH", "/services"),
+        ("POST", "/services/x"),
+        ("POST", "/"),
+    ] {
         let found = plane.raw(method, path, &[], "").await;
-        assert_eq!(found.expect(405), json!({ "message": "Method not allowed" }), "{method} {path}");
+        assert_eq!(
+            found.expect(405),
+            json!({ "message": "Method not allowed" }),
+            "{method} {path}"
+        );
     }
-    for path in ["/targets", "/snis/x/certificate", "/licenses", "/timers", "/consumer_groups"] {
-        assert_eq!(plane.get(path).await.expect(404), json!({ "message": "Not found" }), "{path}");
+    for path in [
+        "/targets",
+        "/snis/x/certificate",
+        "/licenses",
+        "/timers",
+        "/consumer_groups",
+    ] {
+        assert_eq!(
+            plane.get(path).await.expect(404),
+            json!({ "message": "Not found" }),
+            "{path}"
+        );
     }
     let robots = plane.get("/robots.txt").await;
-    assert_eq!((robots.status, &robots.body[..]), (200, &b"User-agent: *\nDisallow: /"[..]));
+    assert_eq!(
+        (robots.status, &robots.body[..]),
+        (200, &b"User-agent: *\nDisallow: /"[..])
+    );
 }
 
 #[tokio::test]
 async fn absent_webassembly_is_said_in_kongs_words() {
     let plane = Plane::start().await;
-    for path in ["/filter-chains", "/services/s/filter-chains", "/routes/r/filter-chains/f"] {
+    for path in [
+        "/filter-chains",
+        "/services/s/filter-chains",
+        "/routes/r/filter-chains/f",
+    ] {
         let expected = json!({ "message": "this endpoint is only available when wasm is enabled" });
         assert_eq!(plane.get(path).await.expect(400), expected, "{path}");
     }
@@ -123,8 +184,17 @@ async fn absent_webassembly_is_said_in_kongs_words() {
 async fn bodies_of_reads_and_deletes_are_ignored() {
     let plane = Plane::start().await;
     let headers = [("content-type", "application/json")];
-    assert_eq!(plane.raw("GET", "/services", &headers, "{").await.status, 200);
-    assert_eq!(plane.raw("DELETE", "/services/none", &headers, "{").await.status, 204);
+    assert_eq!(
+        plane.raw("GET", "/services", &headers, "{").await.status,
+        200
+    );
+    assert_eq!(
+        plane
+            .raw("DELETE", "/services/none", &headers, "{")
+            .await
+            .status,
+        204
+    );
 }
 
 #[tokio::test]
@@ -142,33 +212,60 @@ async fn more_than_a_thousand_arguments_are_refused() {
     let plane = Plane::start().await;
     let expected = json!({ "message": "Too many arguments" });
     let many = vec!["a=1"; 1001].join("&");
-    assert_eq!(plane.form("POST", "/services", &many).await.expect(400), expected);
-    assert_eq!(plane.get(&format!("/services?{many}")).await.expect(400), expected);
+    assert_eq!(
+        plane.form("POST", "/services", &many).await.expect(400),
+        expected
+    );
+    assert_eq!(
+        plane.get(&format!("/services?{many}")).await.expect(400),
+        expected
+    );
 }
 
 #[tokio::test]
 async fn every_write_names_its_revision() {
     let plane = Plane::start().await;
     let revision = |answer: &crate::client::Answer| -> u64 {
-        answer.header("headgate-revision").parse().expect("a number")
+        answer
+            .header("headgate-revision")
+            .parse()
+            .expect("a number")
     };
-    let made = plane.post("/services", json!({ "name": "s", "host": "h.test" })).await;
+    let made = plane
+        .post("/services", json!({ "name": "s", "host": "h.test" }))
+        .await;
     assert_eq!(revision(&made), 1);
-    assert_eq!(revision(&plane.patch("/services/s", json!({ "port": 81 })).await), 2);
-    assert_eq!(revision(&plane.put("/services/s", json!({ "host": "i.test" })).await), 3);
+    assert_eq!(
+        revision(&plane.patch("/services/s", json!({ "port": 81 })).await),
+        2
+    );
+    assert_eq!(
+        revision(&plane.put("/services/s", json!({ "host": "i.test" })).await),
+        3
+    );
     assert_eq!(revision(&plane.delete("/services/s").await), 4);
     let refused = plane.post("/services", json!({})).await;
     assert!(!refused.headers.contains_key("headgate-revision"));
     let listed = plane.get("/headgate/data-planes").await.expect(200);
-    assert_eq!((&listed["head_revision"], &listed["data"]), (&json!(4), &json!([])));
+    assert_eq!(
+        (&listed["head_revision"], &listed["data"]),
+        (&json!(4), &json!([]))
+    );
 }
 
 #[tokio::test]
 async fn a_write_can_wait_for_nodes_and_need_not_without_any() {
     let plane = Plane::start().await;
-    let made = plane.post("/services?wait=applied&timeout=1s", json!({ "host": "h.test" })).await;
+    let made = plane
+        .post(
+            "/services?wait=applied&timeout=1s",
+            json!({ "host": "h.test" }),
+        )
+        .await;
     assert_eq!(made.status, 201);
     assert_eq!(made.header("headgate-applied"), "0/0");
-    let refused = plane.post("/services?wait=soon", json!({ "host": "h.test" })).await;
+    let refused = plane
+        .post("/services?wait=soon", json!({ "host": "h.test" }))
+        .await;
     assert_eq!(refused.expect(400)["code"], 11);
 }
