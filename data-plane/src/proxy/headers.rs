@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, HeaderName, HeaderValue, TE, TRAILER,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderName, HeaderValue, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, Version};
@@ -259,14 +259,11 @@ pub fn finish_response(ctx: &mut Ctx) {
             let via = appended(headers, &VIA, &ours, &ours);
             headers.insert(VIA, via);
         }
-    } else {
-        // An upstream's Date is its own affair; answers made here have ours.
-        headers.insert(DATE, date());
-        if on.response_latency {
-            let latency = started.elapsed().as_millis() as u64;
-            headers.insert(RESPONSE_LATENCY, HeaderValue::from(latency));
-        }
+    } else if on.response_latency {
+        let latency = started.elapsed().as_millis() as u64;
+        headers.insert(RESPONSE_LATENCY, HeaderValue::from(latency));
     }
+    name_charset(headers);
     if on.server && !headers.contains_key(http::header::SERVER) {
         headers.insert(
             http::header::SERVER,
@@ -281,8 +278,35 @@ pub fn finish_response(ctx: &mut Ctx) {
     }
 }
 
+/// Names UTF-8 as the charset of a text that names none, as Kong's web server does for these types (recorded answers).
+fn name_charset(headers: &mut HeaderMap) {
+    const TEXTS: [&str; 6] = [
+        "text/html",
+        "text/plain",
+        "text/xml",
+        "text/vnd.wap.wml",
+        "application/javascript",
+        "application/rss+xml",
+    ];
+    let Some(value) = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+    else {
+        return;
+    };
+    let essence = value.split(';').next().unwrap_or("").trim_end();
+    if !TEXTS.iter().any(|text| essence.eq_ignore_ascii_case(text))
+        || value.to_ascii_lowercase().contains("charset=")
+    {
+        return;
+    }
+    if let Ok(named) = HeaderValue::from_str(&format!("{value}; charset=UTF-8")) {
+        headers.insert(CONTENT_TYPE, named);
+    }
+}
+
 /// The time now as a `Date` (RFC 9110 5.6.7), written once a second per worker.
-fn date() -> HeaderValue {
+pub fn date() -> HeaderValue {
     thread_local!(static LAST: RefCell<(u64, HeaderValue)> = RefCell::new((0, HeaderValue::from_static(""))));
     let now = SystemTime::now();
     let second = now
@@ -355,6 +379,21 @@ mod tests {
             appended(&headers, &FORWARDED_FOR, &peer, &client),
             "2.2.2.2, 3.3.3.3, 9.9.9.9"
         );
+    }
+
+    #[test]
+    fn a_text_without_a_charset_is_named_utf_8() {
+        for (before, after) in [
+            ("text/plain", "text/plain; charset=UTF-8"),
+            ("Text/HTML", "Text/HTML; charset=UTF-8"),
+            ("text/plain; charset=latin1", "text/plain; charset=latin1"),
+            ("application/json", "application/json"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(before));
+            name_charset(&mut headers);
+            assert_eq!(headers[CONTENT_TYPE], after);
+        }
     }
 
     #[test]

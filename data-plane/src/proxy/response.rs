@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -128,7 +128,10 @@ impl Source {
             plugins::choose_global(ctx);
         }
         gate.metrics.halted(&halt);
-        Self::Bytes(error::respond(ctx, halt))
+        let body = error::respond(ctx, halt);
+        // An upstream's Date is its own affair; answers made here have ours.
+        ctx.response.headers.insert(DATE, headers::date());
+        Self::Bytes(body)
     }
 
     fn is_end(&self) -> bool {
