@@ -216,8 +216,17 @@ impl Anonymous {
 
 /// Tells the upstream who the client is; what a client claims about itself goes.
 fn identify(headers: &mut HeaderMap, consumer: &Consumer, credential: Option<Uuid>) {
+    for claimed in [
+        CONSUMER_ID,
+        CONSUMER_CUSTOM_ID,
+        CONSUMER_USERNAME,
+        CREDENTIAL_IDENTIFIER,
+        ANONYMOUS,
+    ] {
+        headers.remove(claimed);
+    }
+    // Only now: a removal moves the last header into the gap, and these keep their order.
     let mut set = |name: HeaderName, value: Option<String>| {
-        headers.remove(&name);
         if let Some(value) = value {
             let _ = headers.try_insert(name, header_value(value.as_bytes()));
         }
