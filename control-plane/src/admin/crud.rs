@@ -5,8 +5,8 @@ use super::error::Failure;
 use super::lookup::{self, Key};
 use super::reply::Reply;
 use super::serve::Call;
-use super::{ACTOR, Admin, Answer, expiry, wait};
-use crate::store::{Committed, Rejection, Stored, Write, WriteError};
+use super::{Admin, Answer, expiry, wait};
+use crate::store::{Rejection, Stored, Write, WriteError};
 use http::{Method, StatusCode};
 use serde_json::json;
 use shared::entities::Entity;
@@ -27,7 +27,7 @@ pub async fn create(call: Call<'_>, entity: &'static Entity, owner: Option<Owner
         kind: entity.kind,
         document,
     };
-    let committed = admin.write(write).await?;
+    let committed = admin.try_write(entity, write).await?;
     wait::answer(admin, call.wait, reply, committed).await
 }
 
@@ -70,7 +70,7 @@ pub async fn put(
             kind: entity.kind,
             document,
         };
-        match admin.try_write(write).await {
+        match admin.try_write(entity, write).await {
             Ok(committed) => return wait::answer(admin, call.wait, reply, committed).await,
             // Somebody else made a document of that name after we looked.
             Err(WriteError::Rejected {
@@ -105,7 +105,7 @@ pub async fn patch(
             document,
             expected: Some(stored.revision),
         };
-        match admin.try_write(write).await {
+        match admin.try_write(entity, write).await {
             Ok(committed) => return wait::answer(admin, call.wait, reply, committed).await,
             Err(WriteError::Rejected {
                 reason: reason @ (Rejection::Changed { .. } | Rejection::NotFound { .. }),
@@ -127,7 +127,7 @@ pub async fn delete(call: &Call<'_>, entity: &'static Entity, id: Option<Uuid>) 
         kind: entity.kind,
         id,
     };
-    let committed = call.admin.write(write).await?;
+    let committed = call.admin.try_write(entity, write).await?;
     wait::answer(call.admin, call.wait, reply, committed).await
 }
 
@@ -162,13 +162,5 @@ impl Admin {
             Key::Id(id) => Ok(Some(*id)),
             Key::Field(..) => Ok(self.find(entity, key).await?.map(|stored| stored.id)),
         }
-    }
-
-    async fn try_write(&self, write: Write) -> Result<Committed, WriteError> {
-        self.store.write(vec![write], ACTOR).await
-    }
-
-    async fn write(&self, write: Write) -> Result<Committed, Failure> {
-        Ok(self.try_write(write).await?)
     }
 }

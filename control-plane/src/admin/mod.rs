@@ -20,6 +20,7 @@ mod lookup;
 mod nested;
 mod nodes;
 mod protocols;
+pub(crate) mod purge;
 mod query;
 mod reply;
 mod schemas;
