@@ -6,6 +6,7 @@ use super::input::RouteInput;
 use super::pattern::{Compiler, Pattern, Patterns};
 use super::priority::{Order, Paths, Piece, pieces};
 use super::tree::{Candidate, Forest, Item};
+use foldhash::fast::RandomState;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -54,7 +55,7 @@ impl Router {
         for route in &routes {
             draft(route, &mut compiler, &mut drafts);
         }
-        drafts.sort_unstable_by_key(|draft| Reverse(draft.order));
+        let drafts = in_order(drafts);
         let (hosts, forest) = plant(&drafts);
         let entries = drafts.into_iter().map(|draft| draft.entry).collect();
         Router {
@@ -64,6 +65,21 @@ impl Router {
             patterns: compiler.finish(),
         }
     }
+}
+
+/// Sorts by priority, the first to be tried first. The drafts move once, however often their orders are compared.
+fn in_order(drafts: Vec<Draft<'_>>) -> Vec<Draft<'_>> {
+    let mut orders: Vec<_> = drafts
+        .iter()
+        .enumerate()
+        .map(|(place, draft)| (Reverse(draft.order), place))
+        .collect();
+    orders.sort_unstable();
+    let mut drafts: Vec<_> = drafts.into_iter().map(Some).collect();
+    orders
+        .into_iter()
+        .filter_map(|(_, place)| drafts[place].take())
+        .collect()
 }
 
 /// An entry before it has a rank.
@@ -122,7 +138,7 @@ impl Draft<'_> {
 /// A tree for every set of routes that some host leads to: hosts with the same routes share one.
 fn plant(drafts: &[Draft<'_>]) -> (Hosts, Forest) {
     let (mut hosts, mut forest) = (Hosts::default(), Forest::default());
-    let mut planted: HashMap<Vec<Candidate>, u32> = HashMap::new();
+    let mut planted: HashMap<Vec<Candidate>, u32, RandomState> = HashMap::default();
     let mut items = Vec::new();
     for (host, candidates) in by_host(drafts) {
         let root = match planted.get(&candidates) {
@@ -145,8 +161,11 @@ fn plant(drafts: &[Draft<'_>]) -> (Hosts, Forest) {
     (hosts, forest)
 }
 
-fn by_host<'a>(drafts: &[Draft<'a>]) -> HashMap<HostKey<'a>, Vec<Candidate>> {
-    let mut members: HashMap<HostKey<'a>, Vec<Candidate>> = HashMap::new();
+/// The candidates of every host, in order of rank.
+type ByHost<'a> = HashMap<HostKey<'a>, Vec<Candidate>, RandomState>;
+
+fn by_host<'a>(drafts: &[Draft<'a>]) -> ByHost<'a> {
+    let mut members = ByHost::default();
     for (rank, draft) in (0..).zip(drafts) {
         let Some(hosts) = draft.hosts else {
             members.entry(HostKey::Any).or_default().push(Candidate {

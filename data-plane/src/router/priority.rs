@@ -28,21 +28,14 @@ pub(super) enum Paths<'a> {
     Regexes(Vec<(&'a str, Option<&'a Regex>)>),
 }
 
-/// The place of a piece among all others: the greater one is tried first. The fields are compared in turn.
+/// The place of a piece among all others: the greater one is tried first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Order {
-    /// How many criteria other than methods are not empty.
-    criteria: u8,
-    /// Whether hosts are set, be it to an empty list, and none of them is a wildcard.
-    plain_hosts: bool,
-    methods: bool,
-    /// Distinct names, 255 at most.
-    headers: u8,
-    regex: bool,
-    /// Of regexes alone. The reference has 32 bits for it; what it makes of negative ones nobody knows.
-    regex_priority: i64,
-    /// Length of the prefixes in bytes, as far as 19 bits go; 0 for regexes.
-    length: u32,
+    /// From the top: 3 bits the number of criteria other than methods, 1 whether hosts are set and none of them is a
+    /// wildcard, 1 whether there are methods, 8 the number of header names, 1 whether the paths are regexes, and 50
+    /// the `regex_priority` of those or else the length of the prefixes. The page's bits but for the methods, and but
+    /// for a place for negative priorities, which the reference lacks.
+    priority: u64,
     /// A UUID, byte by byte.
     id: u128,
 }
@@ -93,15 +86,17 @@ impl Order {
             !route.snis.is_empty(),
             !route.paths.is_empty(),
         ];
-        let regex = matches!(paths, Paths::Regexes(_));
+        let count: u64 = criteria.into_iter().map(u64::from).sum();
+        // An empty list of hosts counts as set.
+        let plain_hosts = hosts.is_some_and(|hosts| !hosts.iter().any(|host| host.contains('*')));
+        let headers = route.headers.len().min(255) as u64;
+        let priority = count << 61
+            | u64::from(plain_hosts) << 60
+            | u64::from(!route.methods.is_empty()) << 59
+            | headers << 51
+            | paths.bits(route.regex_priority);
         Order {
-            criteria: criteria.into_iter().map(u8::from).sum(),
-            plain_hosts: hosts.is_some_and(|hosts| !hosts.iter().any(|host| host.contains('*'))),
-            methods: !route.methods.is_empty(),
-            headers: u8::try_from(route.headers.len()).unwrap_or(u8::MAX),
-            regex,
-            regex_priority: if regex { route.regex_priority } else { 0 },
-            length: paths.length(),
+            priority,
             id: id.as_u128(),
         }
     }
@@ -135,12 +130,16 @@ impl<'a> Paths<'a> {
         }
     }
 
-    /// The length that counts for the order.
-    fn length(&self) -> u32 {
+    /// The low 51 bits of the order.
+    fn bits(&self, regex_priority: i64) -> u64 {
         const LONGEST: usize = (1 << 19) - 1;
+        const MIDDLE: i64 = 1 << 49;
         match self {
-            Paths::Prefixes(prefixes) => prefixes[0].len().min(LONGEST) as u32,
-            Paths::Any | Paths::Regexes(_) => 0,
+            Paths::Any => 0,
+            Paths::Prefixes(prefixes) => prefixes[0].len().min(LONGEST) as u64,
+            Paths::Regexes(_) => {
+                1 << 50 | (regex_priority.clamp(-MIDDLE, MIDDLE - 1) + MIDDLE) as u64
+            }
         }
     }
 }

@@ -13,43 +13,25 @@ fn prefixes<'a>(paths: &[&'a str]) -> Vec<PathInput<'a>> {
     paths.iter().map(|path| PathInput::new(path)).collect()
 }
 
-/// Everything of the order but the id.
-fn order(route: &RouteInput<'_>) -> (u8, bool, bool, u8, bool, i64, u32) {
-    let Order {
-        criteria,
-        plain_hosts,
-        methods,
-        headers,
-        regex,
-        regex_priority,
-        length,
-        ..
-    } = pieces(route)[0].order;
-    (
-        criteria,
-        plain_hosts,
-        methods,
-        headers,
-        regex,
-        regex_priority,
-        length,
-    )
+fn priority(route: &RouteInput<'_>) -> u64 {
+    pieces(route)[0].order.priority
 }
 
 #[test]
-fn every_part_of_the_order_has_its_rule() {
+fn every_part_of_the_priority_has_its_bits() {
+    const REGEX: u64 = 1 << 50 | 1 << 49;
     let many: Vec<String> = (0..300).map(|number| format!("x-{number}")).collect();
     let many = many.iter().map(|name| (name.as_str(), vec!["1"])).collect();
     let long = "/".repeat(600_000);
     for (what, route, expected) in [
-        ("nothing", route(), (0, false, false, 0, false, 0, 0)),
+        ("nothing", route(), 0),
         (
             "methods",
             RouteInput {
                 methods: vec!["GET", "POST"],
                 ..route()
             },
-            (0, false, true, 0, false, 0, 0),
+            1 << 59,
         ),
         (
             "plain hosts",
@@ -57,7 +39,7 @@ fn every_part_of_the_order_has_its_rule() {
                 hosts: Some(vec!["a", "b:80"]),
                 ..route()
             },
-            (1, true, false, 0, false, 0, 0),
+            1 << 61 | 1 << 60,
         ),
         (
             "wildcard hosts",
@@ -65,7 +47,7 @@ fn every_part_of_the_order_has_its_rule() {
                 hosts: Some(vec!["a", "*.b"]),
                 ..route()
             },
-            (1, false, false, 0, false, 0, 0),
+            1 << 61,
         ),
         (
             "an empty list of hosts",
@@ -73,7 +55,7 @@ fn every_part_of_the_order_has_its_rule() {
                 hosts: Some(vec![]),
                 ..route()
             },
-            (0, true, false, 0, false, 0, 0),
+            1 << 60,
         ),
         (
             "headers",
@@ -81,7 +63,7 @@ fn every_part_of_the_order_has_its_rule() {
                 headers: vec![("x", vec!["1", "2"]), ("y", vec!["1"])],
                 ..route()
             },
-            (1, false, false, 2, false, 0, 0),
+            1 << 61 | 2 << 51,
         ),
         (
             "many headers",
@@ -89,7 +71,7 @@ fn every_part_of_the_order_has_its_rule() {
                 headers: many,
                 ..route()
             },
-            (1, false, false, 255, false, 0, 0),
+            1 << 61 | 255 << 51,
         ),
         (
             "snis",
@@ -97,7 +79,7 @@ fn every_part_of_the_order_has_its_rule() {
                 snis: vec!["a"],
                 ..route()
             },
-            (1, false, false, 0, false, 0, 0),
+            1 << 61,
         ),
         (
             "a prefix",
@@ -105,7 +87,7 @@ fn every_part_of_the_order_has_its_rule() {
                 paths: prefixes(&["/abc"]),
                 ..route()
             },
-            (1, false, false, 0, false, 0, 4),
+            1 << 61 | 4,
         ),
         (
             "a prefix with a regex priority",
@@ -114,7 +96,7 @@ fn every_part_of_the_order_has_its_rule() {
                 regex_priority: 5,
                 ..route()
             },
-            (1, false, false, 0, false, 0, 3),
+            1 << 61 | 3,
         ),
         (
             "a long prefix",
@@ -122,16 +104,24 @@ fn every_part_of_the_order_has_its_rule() {
                 paths: prefixes(&[&long]),
                 ..route()
             },
-            (1, false, false, 0, false, 0, 524_287),
+            1 << 61 | 524_287,
         ),
         (
             "a regex",
             RouteInput {
                 paths: prefixes(&["~/abc"]),
+                ..route()
+            },
+            1 << 61 | REGEX,
+        ),
+        (
+            "a regex priority",
+            RouteInput {
+                paths: prefixes(&["~/a"]),
                 regex_priority: 5,
                 ..route()
             },
-            (1, false, false, 0, true, 5, 0),
+            1 << 61 | REGEX | 5,
         ),
         (
             "everything",
@@ -141,14 +131,42 @@ fn every_part_of_the_order_has_its_rule() {
                 headers: vec![("x", vec!["1"])],
                 snis: vec!["a"],
                 paths: prefixes(&["~/a"]),
-                regex_priority: -1,
+                regex_priority: i64::MAX,
                 ..route()
             },
-            (4, true, true, 1, true, -1, 0),
+            4 << 61 | 1 << 60 | 1 << 59 | 1 << 51 | ((1 << 51) - 1),
         ),
     ] {
-        assert_eq!(order(&route), expected, "{what}");
+        assert_eq!(priority(&route), expected, "{what}");
     }
+}
+
+#[test]
+fn a_negative_regex_priority_comes_after_zero() {
+    let order = |regex_priority| {
+        priority(&RouteInput {
+            paths: prefixes(&["~/a"]),
+            regex_priority,
+            ..route()
+        })
+    };
+    for (more, less) in [
+        (1, 0),
+        (0, -1),
+        (-1, -2),
+        (0, i64::MIN),
+        (i64::MAX, 1 << 40),
+    ] {
+        assert!(order(more) > order(less), "{more} {less}");
+    }
+    let prefix = priority(&RouteInput {
+        paths: prefixes(&["/a"]),
+        ..route()
+    });
+    assert!(
+        order(i64::MIN) > prefix,
+        "any regex comes before any prefix"
+    );
 }
 
 #[test]
