@@ -49,6 +49,8 @@ impl Directory {
     pub(super) fn database(&self) -> io::Result<PathBuf> {
         let path = self.path.join(DATABASE);
         private_file(&path)?;
+        // The name must be on the disk before anything in the file counts.
+        File::open(&self.path)?.sync_all()?;
         Ok(path)
     }
 }

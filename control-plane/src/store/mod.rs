@@ -42,6 +42,9 @@ use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 use writer::{Batch, Job, Outlet};
 
+/// Expired documents that one revision deletes at most.
+const PURGE: usize = 1000;
+
 /// A handle on the store of one control plane; clones share it. The last one to go closes the file.
 #[derive(Clone)]
 pub struct Store {
@@ -171,7 +174,14 @@ impl Store {
         writes: &[Write],
         actor: &str,
     ) -> impl Future<Output = Result<Committed, WriteError>> + Send + use<> {
-        let operations = writes.iter().map(Operation::from_write).collect();
+        self.submit_operations(writes.iter().map(Operation::from_write).collect(), actor)
+    }
+
+    fn submit_operations(
+        &self,
+        operations: Vec<Operation>,
+        actor: &str,
+    ) -> impl Future<Output = Result<Committed, WriteError>> + Send + use<> {
         let (answer, answered) = oneshot::channel();
         let queued = self.queue(Job::Write(Batch {
             operations,
@@ -184,6 +194,31 @@ impl Store {
                 .await
                 .unwrap_or(Err(WriteError::Storage(StoreError::Closed)))
         }
+    }
+
+    /// Deletes a bounded number of documents whose end of life has come, as one revision; how many there were.
+    pub async fn purge_expired(&self) -> Result<usize, WriteError> {
+        let now = (now_ms() / 1000) as u64;
+        let expired = self
+            .inner
+            .readers
+            .run(move |connection| query::expired(connection, now, PURGE))
+            .await?;
+        // Unless it was given a longer life meanwhile.
+        let delete = |(kind, id, revision): (String, Uuid, u64)| {
+            let kind = shared::entities::find(&kind)?.kind;
+            Some(Operation::Delete {
+                kind,
+                id,
+                expected: Some(revision),
+            })
+        };
+        let operations: Vec<Operation> = expired.into_iter().filter_map(delete).collect();
+        let count = operations.len();
+        if count > 0 {
+            self.submit_operations(operations, "expiry").await?;
+        }
+        Ok(count)
     }
 
     /// The newest committed revision.

@@ -10,10 +10,21 @@ use uuid::Uuid;
 /// The kind that tags refer to in the table of references; no document has it.
 pub(super) const TAGS: &str = "tags";
 
+/// The kind that moments of expiry refer to; the id is the moment, big endian, so that the index orders them.
+pub(super) const EXPIRY: &str = "expiry";
+
 /// One change, ready to be decided.
 pub(super) enum Operation {
-    Put { mode: Mode, row: Row },
-    Delete { kind: &'static str, id: Uuid },
+    Put {
+        mode: Mode,
+        row: Row,
+    },
+    /// `expected`: only if the document is still of that revision.
+    Delete {
+        kind: &'static str,
+        id: Uuid,
+        expected: Option<u64>,
+    },
 }
 
 /// What must hold of the document that is there already.
@@ -32,6 +43,8 @@ pub(super) struct Row {
     pub(super) keys: Vec<Key>,
     pub(super) references: Vec<Target>,
     pub(super) tags: Vec<String>,
+    /// Unix seconds.
+    pub(super) expires: Option<u64>,
 }
 
 pub(super) struct Key {
@@ -61,7 +74,11 @@ impl Operation {
                 kind,
                 document,
             ),
-            Write::Delete { kind, id } => Operation::Delete { kind, id: *id },
+            Write::Delete { kind, id } => Operation::Delete {
+                kind,
+                id: *id,
+                expected: None,
+            },
         }
     }
 }
@@ -79,6 +96,7 @@ fn put(mode: Mode, kind: &'static str, document: &Document) -> Operation {
             .map(|entity| references(entity, document))
             .unwrap_or_default(),
         tags: entity.map(|_| tags(document)).unwrap_or_default(),
+        expires: entity.and_then(|entity| expires(entity, document)),
     };
     Operation::Put { mode, row }
 }
@@ -123,4 +141,10 @@ fn tags(document: &Document) -> Vec<String> {
     tags.sort_unstable();
     tags.dedup();
     tags
+}
+
+/// Stored as the end of life; 0 and null are never.
+fn expires(entity: &Entity, document: &Document) -> Option<u64> {
+    let end = document.get("ttl").filter(|_| entity.has_ttl)?.as_f64()?;
+    (end > 0.0).then_some(end as u64)
 }

@@ -1,6 +1,6 @@
 //! What a reader asks for, and the statements that answer it.
 
-use super::prepare::TAGS;
+use super::prepare::{EXPIRY, TAGS};
 use bytes::Bytes;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
@@ -224,6 +224,28 @@ pub(super) fn tags(
                 })
             },
         )?
+        .collect()
+}
+
+/// Up to `limit` documents whose end of life has come, with the revision that they are of.
+pub(super) fn expired(
+    connection: &Connection,
+    now: u64,
+    limit: usize,
+) -> rusqlite::Result<Vec<(String, Uuid, u64)>> {
+    connection
+        .prepare_cached(
+            "SELECT d.kind, d.id, d.revision FROM \"references\" AS r
+             JOIN documents AS d ON d.kind = r.kind AND d.id = r.id
+             WHERE r.to_kind = ?1 AND r.to_id <= ?2 ORDER BY r.to_id LIMIT ?3",
+        )?
+        .query_map(params![EXPIRY, now.to_be_bytes(), limit as i64], |row| {
+            Ok((
+                row.get(0)?,
+                Uuid::from_bytes(row.get(1)?),
+                row.get::<_, i64>(2)? as u64,
+            ))
+        })?
         .collect()
 }
 

@@ -79,7 +79,7 @@ fn migrate(connection: &mut Connection, file: &Path, place: &str) -> Result<(), 
 }
 
 /// A whole copy beside the file, so that a migration can be taken back by hand.
-fn back_up(connection: &Connection, file: &Path, version: u32) -> rusqlite::Result<()> {
+pub(super) fn back_up(connection: &Connection, file: &Path, version: u32) -> rusqlite::Result<()> {
     let copy = file.with_extension(format!("db.format-{version}"));
     // What an interrupted migration left is older than what is copied now.
     let _ = std::fs::remove_file(&copy);

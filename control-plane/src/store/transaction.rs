@@ -1,6 +1,6 @@
 //! One batch inside the transaction: constraints, cascades, rows.
 
-use super::prepare::{Mode, Operation, Row, TAGS};
+use super::prepare::{EXPIRY, Mode, Operation, Row, TAGS};
 use super::{Rejection, private};
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -44,7 +44,13 @@ pub(super) fn apply(
     for (index, operation) in operations.iter().enumerate() {
         match operation {
             Operation::Put { mode, row } => batch.put(index, *mode, row)?,
-            Operation::Delete { kind, id } => batch.delete(index, kind, *id)?,
+            Operation::Delete { kind, id, expected } => {
+                if expected.is_none()
+                    || *expected == batch.stored(kind, *id)?.map(|(revision, _)| revision)
+                {
+                    batch.delete(index, kind, *id)?;
+                }
+            }
         }
     }
     for (index, operation) in operations.iter().enumerate() {
@@ -172,6 +178,9 @@ impl Batch<'_> {
         }
         for tag in &row.tags {
             refer.execute(params![row.kind, id, TAGS, TAGS, tag.as_bytes()])?;
+        }
+        if let Some(expires) = row.expires {
+            refer.execute(params![row.kind, id, "ttl", EXPIRY, expires.to_be_bytes()])?;
         }
         Ok(())
     }

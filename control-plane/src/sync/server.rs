@@ -39,6 +39,8 @@ const MESSAGE: usize = 256 << 10;
 const SNAPSHOTS: usize = 16;
 /// Nodes' records are stored that often.
 const FLUSH: Duration = Duration::from_secs(10);
+/// Expired documents go that often, as Kong's do.
+const PURGE: Duration = Duration::from_secs(5);
 const TRIM: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_millis(500);
 /// A third of the life of our leaf.
@@ -355,11 +357,13 @@ async fn remember(shared: &Shared, rollout: &Rollout) {
 async fn keep_house(shared: Arc<Shared>, tls: Arc<Tls>) {
     let later = |period| tokio::time::interval_at(tokio::time::Instant::now() + period, period);
     let (mut flush, mut trim, mut renew) = (later(FLUSH), later(TRIM), later(RENEW));
+    let mut purge = later(PURGE);
     loop {
         let done: Result<(), HubError> = tokio::select! {
             () = shared.shutdown.cancelled() => break,
             _ = flush.tick() => shared.nodes.flush().await.map_err(HubError::from),
             _ = trim.tick() => shared.store.trim_log().await.map_err(HubError::from),
+            _ = purge.tick() => shared.store.purge_expired().await.map(drop).map_err(|error| record::storage(error).into()),
             _ = renew.tick() => tls.renew(),
         };
         if let Err(error) = done {

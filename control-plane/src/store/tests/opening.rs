@@ -96,3 +96,22 @@ fn a_file_that_is_no_database_is_reported_not_replaced() {
             .starts_with("not a database")
     );
 }
+
+#[tokio::test]
+async fn the_copy_made_before_a_migration_is_whole_and_private() {
+    let home = Home::new();
+    home.insert("consumers", consumer(1, "ann")).await;
+    let file = home.folder.path().join(directory::DATABASE);
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    for _ in 0..2 {
+        sqlite::back_up(&connection, &file, 1).unwrap();
+    }
+    let copy = home.folder.path().join("headgate.db.format-1");
+    assert_eq!(
+        std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let copy = rusqlite::Connection::open(copy).unwrap();
+    let loaded = load::load(&copy, home.folder.path()).unwrap();
+    assert_eq!(loaded.version, home.store.version());
+}

@@ -176,6 +176,73 @@ async fn private_kinds_take_no_revision_and_stay_out_of_the_state() {
     );
 }
 
+#[tokio::test]
+async fn what_has_expired_is_deleted_in_one_revision_and_nothing_else_is() {
+    let home = Home::new();
+    home.insert("consumers", consumer(1, "ann")).await;
+    let now = now_ms() / 1000;
+    let ends = [
+        json!(now - 10),
+        json!(now - 1),
+        json!(now + 1000),
+        json!(0),
+        Value::Null,
+    ];
+    for (number, end) in (10..).zip(ends) {
+        let mut document = key(number, &format!("k{number}"), 1);
+        document["ttl"] = end;
+        home.insert("keyauth_credentials", document).await;
+    }
+    let before = home.store.head();
+    assert_eq!(home.store.purge_expired().await.unwrap(), 2);
+    let rows = home.store.log_of(before + 1).await.unwrap();
+    assert_eq!(
+        rows.iter()
+            .map(|row| (row.id, row.actor.as_str()))
+            .collect::<Vec<_>>(),
+        [(id(10), "expiry"), (id(11), "expiry")]
+    );
+    assert_eq!(home.store.purge_expired().await.unwrap(), 0);
+    assert_eq!(
+        (home.store.head(), home.store.state().0.len()),
+        (before + 1, 4)
+    );
+}
+
+#[tokio::test]
+async fn a_longer_life_saves_from_expiry() {
+    let home = Home::new();
+    home.insert("consumers", consumer(1, "ann")).await;
+    let mut document = key(10, "k", 1);
+    document["ttl"] = json!(1);
+    home.insert("keyauth_credentials", document.clone()).await;
+    document["ttl"] = json!(now_ms() / 1000 + 1000);
+    home.try_write(update("keyauth_credentials", document, None))
+        .await
+        .unwrap();
+    assert_eq!(home.store.purge_expired().await.unwrap(), 0);
+    let late = Operation::Delete {
+        kind: "keyauth_credentials",
+        id: id(10),
+        expected: Some(2),
+    };
+    assert_eq!(
+        home.store
+            .submit_operations(vec![late], "expiry")
+            .await
+            .unwrap()
+            .revision,
+        3
+    );
+    assert!(
+        home.store
+            .get("keyauth_credentials", id(10))
+            .await
+            .unwrap()
+            .is_some()
+    );
+}
+
 /// `cargo test --release -p control-plane -- --ignored --nocapture durable_writes`
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement, not a check"]
