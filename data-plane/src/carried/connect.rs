@@ -106,7 +106,6 @@ where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let (sender, connection) = http1::Builder::new()
-        .max_headers(1000)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(ConnectError::Handshake)?;
