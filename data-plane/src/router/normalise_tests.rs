@@ -135,4 +135,17 @@ proptest! {
             prop_assert!(!once.contains("//") && !once.contains("/./") && !once.contains("/../"), "{}", once);
         }
     }
+
+    #[test]
+    fn whatever_a_client_asks_for_can_be_sent_on(target in "[/.%2eéF?#a ]{0,20}|\\PC{0,20}", cut in 0_usize..8, strip: bool) {
+        let (path, _) = split_target(&target);
+        if let Ok(path) = normalise(path) {
+            let prefix = path.is_char_boundary(cut).then_some(cut);
+            for service in [None, Some("/s"), Some("/s/")] {
+                let sent = crate::router::upstream_path(service, &path, prefix, strip);
+                prop_assert!(sent.bytes().all(|byte| byte.is_ascii_graphic()), "{}", sent);
+                prop_assert!(sent.starts_with('/'), "{}", sent);
+            }
+        }
+    }
 }
