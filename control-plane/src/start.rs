@@ -1,6 +1,6 @@
 //! From settings to listening sockets, and back.
 
-use crate::admin::{Admin, certificate, listen, purge};
+use crate::admin::{Admin, certificate, listen};
 use crate::config::Config;
 use crate::store::{Store, StoreError};
 use crate::sync::{Hub, HubError, Settings};
@@ -170,7 +170,6 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         served: Vec::new(),
         _threads: threads,
     };
-    admin_runtime.spawn(purge::sweep(store.clone(), shutdown.clone()));
     let admin = Admin::new(store, hub, config);
     for (bound, address) in bound {
         match bound.is_tls() {
