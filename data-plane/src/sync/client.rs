@@ -2,37 +2,34 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use shared::settings::Endpoint;
 use shared::sync::proto::goodbye;
 use shared::sync::token::{self, Token};
-use shared::sync::{PROTOCOL, State, Version, backoff, proto};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use shared::sync::{PROTOCOL, State, Version, proto};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use super::builder::{Builder, Note};
+use super::builder::Note;
 use super::cache::{Boot, Cache};
 use super::connect::{Resolver, cluster, connect};
 use super::enrol::{JoinError, join, renew};
 use super::identity::{Identity, load_endpoints, store_endpoints};
-use super::keeper::Keeper;
 use super::link::{BootedFrom, Link};
 use super::memory::{Memory, Refusal};
+use super::pace::{Endpoints, Pace, REVOKED_FOR};
 use super::session::{BUILD_WITHIN, End};
 use super::stream::{Closed, Node, Outstanding, Reason, converse};
+use super::threads::Threads;
 use super::{Applied, Rejected, Settings, SyncError, random};
 
 /// After a boot from disk, the first connection waits up to this, so that a fleet that lost power does not come at once.
 const AFTER_BOOT: Duration = Duration::from_secs(2);
-/// How long a node that was revoked, or replaced by another of its name, stays away at least.
-const REVOKED_FOR: Duration = Duration::from_secs(60);
-const SUPERSEDED_FOR: Duration = Duration::from_secs(10);
 /// How often the certificate is looked at, and how long a failed renewal waits.
 const RENEWAL_CHECK: Duration = Duration::from_secs(3600);
 
@@ -354,45 +351,6 @@ impl Client {
     }
 }
 
-/// The threads that build and keep.
-struct Threads {
-    builder: Builder,
-    builder_thread: JoinHandle<()>,
-    keeper: Keeper,
-    keeper_thread: JoinHandle<()>,
-}
-
-impl Threads {
-    fn start(
-        apply: impl FnMut(State, Version) -> Result<Applied, Rejected> + Send + 'static,
-        max_state_bytes: u64,
-        cache: &Arc<Cache>,
-        link: &Link,
-        notes: UnboundedSender<Note>,
-    ) -> std::io::Result<Self> {
-        let (keeper, keeper_thread) = Keeper::start(cache.clone(), link.clone(), notes.clone())?;
-        let (cache, link) = (cache.clone(), link.clone());
-        let (builder, builder_thread) =
-            Builder::start(apply, max_state_bytes, cache, keeper.clone(), link, notes)?;
-        Ok(Self {
-            builder,
-            builder_thread,
-            keeper,
-            keeper_thread,
-        })
-    }
-
-    /// Ends both, the newest version written; a build that may never end is not waited for.
-    fn stop(self, idle: bool) {
-        drop(self.builder);
-        if idle {
-            let _ = self.builder_thread.join();
-        }
-        self.keeper.stop();
-        let _ = self.keeper_thread.join();
-    }
-}
-
 /// Why an attempt came to no session.
 enum Stop {
     Retry(String),
@@ -453,87 +411,6 @@ async fn keep_renewed(
             Err(error) => tracing::warn!(%error, "the node's certificate could not be renewed"),
         }
         sleep(RENEWAL_CHECK.mul_f64(0.5 + random() / 2.0)).await;
-    }
-}
-
-/// How fast to try again.
-struct Pace {
-    failures: u32,
-    cap: Duration,
-    reported: Option<String>,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self {
-            failures: 0,
-            cap: backoff::CAP,
-            reported: None,
-        }
-    }
-}
-
-impl Pace {
-    fn next(&mut self, closed: &Closed) -> Duration {
-        if let Some(cap) = closed.cap {
-            self.cap = cap;
-        }
-        if closed.earned {
-            self.failures = 0;
-            self.reported = None;
-        }
-        let delay = backoff::delay(self.failures, self.cap, random());
-        self.failures = self.failures.saturating_add(1);
-        let floor = match &closed.reason {
-            Reason::End(End::Goodbye(goodbye::Reason::Revoked, floor, _)) => {
-                (*floor).max(REVOKED_FOR)
-            }
-            Reason::End(End::Goodbye(goodbye::Reason::Superseded, floor, _)) => {
-                (*floor).max(SUPERSEDED_FOR)
-            }
-            Reason::End(End::Goodbye(_, floor, _)) => *floor,
-            _ => Duration::ZERO,
-        };
-        delay.max(backoff::at_least(floor, random()))
-    }
-}
-
-/// Where control planes are: the last good one first, the others at random.
-struct Endpoints {
-    all: Vec<Endpoint>,
-    good: Option<usize>,
-    round: Vec<usize>,
-}
-
-impl Endpoints {
-    fn new(all: Vec<Endpoint>) -> Self {
-        Self {
-            all,
-            good: None,
-            round: Vec::new(),
-        }
-    }
-
-    /// The next to try; there must be one.
-    fn next(&mut self) -> (usize, Endpoint) {
-        if self.round.is_empty() {
-            let mut others: Vec<usize> = (0..self.all.len())
-                .filter(|index| Some(*index) != self.good)
-                .collect();
-            while !others.is_empty() {
-                let pick = (random() * others.len() as f64) as usize;
-                self.round
-                    .push(others.swap_remove(pick.min(others.len() - 1)));
-            }
-            self.round.extend(self.good);
-        }
-        let index = self.round.pop().expect("a round has every endpoint");
-        (index, self.all[index].clone())
-    }
-
-    fn good(&mut self, index: usize) {
-        self.good = Some(index);
-        self.round.clear();
     }
 }
 

@@ -18,8 +18,10 @@ mod identity;
 mod keeper;
 mod link;
 mod memory;
+mod pace;
 mod session;
 mod stream;
+mod threads;
 mod trial;
 mod verify;
 

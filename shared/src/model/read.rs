@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::{Issue, Issues, Plugin, Table};
 use crate::entities::{self, Declared, Entity};
 use crate::plugins::Catalog;
-use crate::schema::{Document, Field, Kind, Schema};
-use crate::sync::Change;
+use crate::schema::{Document, Field, Kind};
+use crate::sync::{Change, canonical};
 
 /// Reads documents and collects what is wrong with them.
 pub(super) struct Reader {
@@ -122,9 +122,12 @@ impl Reader {
                 .push(issue(change, payload, Wrong { field, message }));
         }
         let document = if shape.lacks(&keys) {
-            let mut document: Document = read(payload)?;
-            complete(&shape.entity.schema, &mut document);
-            typed(Value::Object(document))?
+            let document: Document = read(payload)?;
+            let schema = &shape.entity.schema;
+            let variant = schema.variant_by_words(&document);
+            // Through text again: what holds raw JSON cannot be read from a value.
+            let completed = canonical(&schema.complete(variant, document));
+            read(&completed)?
         } else {
             read(payload)?
         };
@@ -200,35 +203,6 @@ fn has_nested_defaults(field: &Field) -> bool {
     }
 }
 
-/// Gives absent members their default, in records at every depth; null stays null.
-fn complete(schema: &Schema, document: &mut Document) {
-    for field in &schema.fields {
-        if let (Some(default), false) = (&field.default, document.contains_key(&*field.name)) {
-            document.insert(field.name.to_string(), default.clone());
-        }
-        if let Some(value) = document.get_mut(&*field.name) {
-            complete_value(field, value);
-        }
-    }
-}
-
-fn complete_value(field: &Field, value: &mut Value) {
-    match (&field.kind, value) {
-        (Kind::Record(schema), Value::Object(members)) => complete(schema, members),
-        (Kind::Array(element) | Kind::Set(element), Value::Array(items)) => {
-            items
-                .iter_mut()
-                .for_each(|item| complete_value(element, item));
-        }
-        (Kind::Map { values, .. }, Value::Object(members)) => {
-            members
-                .values_mut()
-                .for_each(|value| complete_value(values, value));
-        }
-        _ => {}
-    }
-}
-
 fn read<'de, T: Deserialize<'de>>(payload: &'de [u8]) -> Result<T, Wrong> {
     let mut json = serde_json::Deserializer::from_slice(payload);
     let document = serde_path_to_error::deserialize(&mut json).map_err(wrong)?;
@@ -237,11 +211,6 @@ fn read<'de, T: Deserialize<'de>>(payload: &'de [u8]) -> Result<T, Wrong> {
         message: plain(&error.to_string()),
     })?;
     Ok(document)
-}
-
-/// Through text again: what holds raw JSON cannot be read from a value.
-fn typed<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Wrong> {
-    read(value.to_string().as_bytes())
 }
 
 fn wrong(error: serde_path_to_error::Error<serde_json::Error>) -> Wrong {

@@ -368,7 +368,8 @@ fn where_nothing_else_loads_nothing_is_quarantined() {
 
 #[test]
 fn health_or_an_orderly_stop_takes_the_marker_away() {
-    let ends: [(&str, fn(&Cache)); 2] = [
+    type End = fn(&Cache);
+    let ends: [(&str, End); 2] = [
         ("health", |cache| cache.healthy(digest(2))),
         ("stop", Cache::stopped),
     ];

@@ -3,6 +3,8 @@ use std::sync::Arc;
 use shared::sync::{State, frame};
 use uuid::Uuid;
 
+use shared::sync::proto::goodbye;
+
 use super::*;
 
 const LIMIT: u64 = 1 << 20;

@@ -4,6 +4,8 @@
 //! The rules are those of the sync protocol, sections 4, 5 and 8. The caller carries out the actions in order, and calls
 //! again with whatever comes of them.
 
+mod event;
+mod pulse;
 #[cfg(test)]
 mod tests;
 
@@ -11,15 +13,18 @@ use std::cmp::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use shared::model::{Issue, Issues};
+use shared::model::Issue;
 use shared::sync::frame::Assembly;
 use shared::sync::proto::ack::Stage;
 use shared::sync::proto::nack::Code;
 use shared::sync::proto::welcome::Plan;
-use shared::sync::proto::{self, from_node, goodbye, to_node};
+use shared::sync::proto::{self, from_node, to_node};
 use shared::sync::{PROTOCOL, Version, backoff};
 
 use super::memory::{Memory, Refusal};
+use pulse::Pulse;
+
+pub(super) use event::{Action, Built, End, Event, Failure, Order, Outcome};
 
 /// How long Hello may wait for Welcome.
 pub(super) const WELCOME_WITHIN: Duration = Duration::from_secs(5);
@@ -29,90 +34,6 @@ const SILENCE: Duration = Duration::from_secs(30);
 pub(super) const BUILD_WITHIN: Duration = Duration::from_secs(60);
 /// A session that lasted so long has earned a fresh start of the back-off.
 const EARNED_AFTER: Duration = Duration::from_secs(60);
-
-/// Something that happened.
-pub(super) enum Event {
-    /// The control plane spoke.
-    Message(to_node::M),
-    /// A build ended.
-    Built(Outcome),
-    /// A version is on disk.
-    Persisted(Version),
-    /// Time passed.
-    Tick,
-}
-
-/// Something to do.
-#[derive(Debug, PartialEq)]
-pub(super) enum Action {
-    /// Say this.
-    Send(from_node::M),
-    /// Verify and build this.
-    Build(Order),
-    /// Give up the build of this order; its outcome no longer matters.
-    Abandon(u64),
-    /// The session stands.
-    Welcomed(proto::Welcome),
-    /// What is wrong is an operator's business.
-    Attention(String),
-    /// Hang up.
-    End(End),
-}
-
-/// An update that was received whole.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Order {
-    /// Unlike `update`, unique in this process.
-    pub(super) order: u64,
-    /// `None`: a snapshot.
-    pub(super) base: Option<Version>,
-    pub(super) target: Version,
-    pub(super) raw_bytes: u64,
-    pub(super) explicit_empty: bool,
-    pub(super) data: Bytes,
-}
-
-/// What became of an [`Order`].
-#[derive(Debug)]
-pub(super) struct Outcome {
-    pub(super) order: u64,
-    pub(super) result: Result<Built, Failure>,
-}
-
-/// A version that serves now.
-#[derive(Debug)]
-pub(super) struct Built {
-    pub(super) version: Version,
-    pub(super) took: Duration,
-    pub(super) warnings: Vec<Issue>,
-}
-
-/// A version that does not.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Failure {
-    pub(super) code: Code,
-    pub(super) issues: Issues,
-}
-
-impl Failure {
-    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            issues: Issue::general(message).into(),
-        }
-    }
-}
-
-/// Why a session is over.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum End {
-    /// The control plane said so.
-    Goodbye(goodbye::Reason, Duration, String),
-    /// It does not keep to the protocol.
-    Protocol(String),
-    /// It does not answer.
-    Silent(&'static str),
-}
 
 /// One session, from Hello to its end.
 pub(super) struct Session {
@@ -150,18 +71,6 @@ struct Building {
     since: Instant,
 }
 
-/// Heartbeats in both directions.
-struct Pulse {
-    interval: Duration,
-    next: Instant,
-    heard: Instant,
-    echoed: Instant,
-    newest_sent: u64,
-    newest_echo: u64,
-    newest_heard: u64,
-    head: u64,
-}
-
 impl Session {
     pub(super) fn new(max_state_bytes: u64, now: Instant) -> Self {
         Self {
@@ -172,16 +81,7 @@ impl Session {
             building: None,
             held: None,
             applied: None,
-            pulse: Pulse {
-                interval: Duration::from_secs(10),
-                next: now + WELCOME_WITHIN,
-                heard: now,
-                echoed: now,
-                newest_sent: 0,
-                newest_echo: 0,
-                newest_heard: 0,
-                head: 0,
-            },
+            pulse: Pulse::new(now),
             earned: false,
             synced: false,
         }
@@ -602,29 +502,6 @@ enum Verdict {
 impl Verdict {
     fn failed(code: Code, message: impl Into<String>) -> Self {
         Self::Refused(Failure::new(code, message))
-    }
-}
-
-impl Pulse {
-    fn hear(&mut self, heartbeat: &proto::Heartbeat, now: Instant) {
-        self.newest_heard = self.newest_heard.max(heartbeat.sent_ms);
-        self.head = self.head.max(heartbeat.head);
-        // Only an echo of something said since then proves that both directions work.
-        if heartbeat.echo_ms > self.newest_echo && heartbeat.echo_ms <= self.newest_sent {
-            self.newest_echo = heartbeat.echo_ms;
-            self.echoed = now;
-        }
-    }
-
-    fn beat(&mut self, started: Instant, now: Instant, random: f64) -> Action {
-        let sent = now.saturating_duration_since(started).as_millis() as u64;
-        self.newest_sent = sent.max(self.newest_sent + 1);
-        self.next = now + backoff::around(self.interval, random);
-        Action::Send(from_node::M::Heartbeat(proto::Heartbeat {
-            sent_ms: self.newest_sent,
-            echo_ms: self.newest_heard,
-            head: 0,
-        }))
     }
 }
 
