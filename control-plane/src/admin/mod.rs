@@ -27,6 +27,7 @@ mod schemas;
 mod serve;
 mod status;
 mod tags;
+mod upload;
 mod wait;
 
 use crate::config::Config;

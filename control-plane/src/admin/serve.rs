@@ -6,13 +6,11 @@ use super::error::Failure;
 use super::query::Query;
 use super::reply::Reply;
 use super::wait::Wait;
-use super::{Admin, Answer, crud, list, nested, nodes, schemas, status, tags};
+use super::{Admin, Answer, crud, list, nested, nodes, schemas, status, tags, upload};
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::response::Response;
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
-use http_body_util::{BodyExt, Limited};
 use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -92,7 +90,8 @@ async fn answer(admin: &Admin, endpoint: &Endpoint, head: &Parts, body: Body) ->
     let arguments = match encoding {
         Encoding::None => Arguments::default(),
         _ => {
-            let bytes = read(admin, body).await?;
+            let limit = admin.config.admin_max_body_size.0;
+            let bytes = upload::read(body, &head.headers, limit).await?;
             body::decode(encoding, &head.headers, bytes).await?
         }
     };
@@ -162,25 +161,6 @@ fn keys(endpoint: &Endpoint, path: &str) -> Result<Vec<String>, Failure> {
             .map_err(|_| Failure::invalid_unique(name, format!("'{segment}' is not valid utf-8")))
     };
     endpoint.keys(path).into_iter().map(decode).collect()
-}
-
-/// The whole body, if it is not too long.
-async fn read(admin: &Admin, body: Body) -> Result<Bytes, Failure> {
-    let limit = usize::try_from(admin.config.admin_max_body_size.0).unwrap_or(usize::MAX);
-    let too_long = || {
-        Failure::message(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body is longer than {limit} bytes (setting 'admin_max_body_size')"),
-        )
-    };
-    if body.size_hint().lower() > limit as u64 {
-        return Err(too_long());
-    }
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_long()),
-        Err(_) => Err(Failure::bad_request("the body ended early")),
-    }
 }
 
 fn options(endpoint: &Endpoint, headers: &HeaderMap) -> Reply {
