@@ -36,6 +36,15 @@ enum Standing<'a> {
     Groups(Vec<&'a str>, HeaderName),
 }
 
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// With the header for the upstream.
+    Passes(HeaderName, String),
+    Forbidden,
+    /// Whoever it is has to say so first.
+    Unknown,
+}
+
 impl Plugin for Handler {
     type Config = AclConfig;
 
@@ -64,18 +73,21 @@ impl Phases for Handler {
     }
 
     fn access(&self, ctx: &mut Ctx) -> Flow {
-        match self.judge(self.standing(ctx)) {
-            Err(answer) => answer.into(),
-            Ok((name, groups)) => {
-                if !self.hide_groups {
-                    let _ = ctx
-                        .request
-                        .headers
-                        .try_insert(name, headers::value(groups.as_bytes()));
-                }
-                Flow::Continue
+        let (name, groups) = match self.judge(self.standing(ctx)) {
+            Verdict::Passes(name, groups) => (name, groups),
+            Verdict::Unknown => {
+                return Answer::message(StatusCode::UNAUTHORIZED, "Unauthorized").into();
             }
+            Verdict::Forbidden => {
+                let message = "You cannot consume this service";
+                return Answer::message(StatusCode::FORBIDDEN, message).into();
+            }
+        };
+        if !self.hide_groups {
+            let value = headers::value(groups.as_bytes());
+            let _ = ctx.request.headers.try_insert(name, value);
         }
+        Flow::Continue
     }
 }
 
@@ -108,24 +120,20 @@ impl Handler {
         }
     }
 
-    /// The header for the upstream, or the refusal.
-    fn judge(&self, standing: Standing<'_>) -> Result<(HeaderName, String), Answer> {
-        let forbidden =
-            || Answer::message(StatusCode::FORBIDDEN, "You cannot consume this service");
-        match standing {
-            Standing::Nobody => Err(Answer::message(StatusCode::UNAUTHORIZED, "Unauthorized")),
-            Standing::NoGroups => Err(forbidden()),
-            Standing::Groups(groups, header) => {
-                let passes = match &self.rule {
-                    Rule::Allow(allowed) => groups.iter().any(|group| allowed.contains(*group)),
-                    Rule::Deny(denied) => !groups.iter().any(|group| denied.contains(*group)),
-                };
-                if passes {
-                    Ok((header, groups.join(", ")))
-                } else {
-                    Err(forbidden())
-                }
-            }
+    fn judge(&self, standing: Standing<'_>) -> Verdict {
+        let (groups, header) = match standing {
+            Standing::Nobody => return Verdict::Unknown,
+            Standing::NoGroups => return Verdict::Forbidden,
+            Standing::Groups(groups, header) => (groups, header),
+        };
+        let passes = match &self.rule {
+            Rule::Allow(allowed) => groups.iter().any(|group| allowed.contains(*group)),
+            Rule::Deny(denied) => !groups.iter().any(|group| denied.contains(*group)),
+        };
+        if passes {
+            Verdict::Passes(header, groups.join(", "))
+        } else {
+            Verdict::Forbidden
         }
     }
 }
@@ -147,35 +155,29 @@ mod tests {
     fn groups_decide_who_passes() {
         let allow = json!({"allow": ["g1", "g2"]});
         let deny = json!({"deny": ["g1"]});
-        for (config, groups, expected) in [
-            (&allow, vec!["g2"], Ok("g2")),
-            (&allow, vec!["a", "g1", "z"], Ok("a, g1, z")),
-            (&allow, vec!["g3"], Err(403)),
-            (&allow, vec![], Err(403)),
-            (&deny, vec!["g1", "g2"], Err(403)),
-            (&deny, vec!["g2"], Ok("g2")),
-            (&deny, vec![], Ok("")),
+        for (config, groups, passes) in [
+            (&allow, vec!["g2"], Some("g2")),
+            (&allow, vec!["a", "g1", "z"], Some("a, g1, z")),
+            (&allow, vec!["g3"], None),
+            (&allow, vec![], None),
+            (&deny, vec!["g1", "g2"], None),
+            (&deny, vec!["g2"], Some("g2")),
+            (&deny, vec![], Some("")),
         ] {
-            let judged =
-                handler(config.clone()).judge(Standing::Groups(groups.clone(), CONSUMER_GROUPS));
-            let judged = judged
-                .map(|(_, text)| text)
-                .map_err(|answer| answer.status.as_u16());
-            assert_eq!(judged, expected.map(str::to_owned), "{config} {groups:?}");
+            let standing = Standing::Groups(groups.clone(), CONSUMER_GROUPS);
+            let expected = match passes {
+                Some(text) => Verdict::Passes(CONSUMER_GROUPS, text.to_owned()),
+                None => Verdict::Forbidden,
+            };
+            let judged = handler(config.clone()).judge(standing);
+            assert_eq!(judged, expected, "{config} {groups:?}");
         }
     }
 
     #[test]
     fn whoever_shows_no_credential_is_asked_for_one() {
         let handler = handler(json!({"allow": ["g1"]}));
-        let status = |standing| {
-            handler
-                .judge(standing)
-                .expect_err("refused")
-                .status
-                .as_u16()
-        };
-        assert_eq!(status(Standing::Nobody), 401);
-        assert_eq!(status(Standing::NoGroups), 403);
+        assert_eq!(handler.judge(Standing::Nobody), Verdict::Unknown);
+        assert_eq!(handler.judge(Standing::NoGroups), Verdict::Forbidden);
     }
 }

@@ -8,7 +8,7 @@ use shared::types::{Entry, Pair};
 use super::transform::headers::{self, Name};
 use super::transform::json::{Document, Kind, Malformed};
 use super::transform::response::{
-    header, header_renames, header_values, opens_json, typed_values, warn_malformed,
+    Texts, header, header_renames, header_values, opens_json, typed_values, warn_malformed,
 };
 use super::{BodyUse, Ctx, PhaseSet, Phases, Plugin};
 
@@ -31,15 +31,13 @@ struct HeaderSteps {
     append: Vec<(Name, HeaderValue)>,
 }
 
-/// Names and their values as JSON text.
-type Values = Vec<(Box<[u8]>, Box<[u8]>)>;
-
 struct JsonSteps {
     remove: Vec<Box<[u8]>>,
-    rename: Vec<(Box<[u8]>, Box<[u8]>)>,
-    replace: Values,
-    add: Values,
-    append: Values,
+    rename: Texts,
+    /// Values are JSON text from here on.
+    replace: Texts,
+    add: Texts,
+    append: Texts,
 }
 
 impl Plugin for Handler {

@@ -19,7 +19,7 @@ mod tests;
 
 /// The handler.
 pub struct Handler {
-    remove: Gated<(Vec<(Name, Removal)>, Vec<Path>)>,
+    remove: Gated<Removals>,
     rename: Gated<Vec<(Name, Name)>>,
     replace: Gated<Values>,
     add: Gated<Values>,
@@ -35,6 +35,11 @@ pub struct Handler {
 struct Gated<T> {
     statuses: Vec<StatusRange>,
     operation: T,
+}
+
+struct Removals {
+    headers: Vec<(Name, Removal)>,
+    json: Vec<Path>,
 }
 
 struct Values {
@@ -88,10 +93,10 @@ impl Plugin for Handler {
         Self {
             remove: Gated::new(
                 &remove.if_status,
-                (
-                    remove.headers.iter().filter_map(removal).collect(),
-                    remove.json.iter().map(|entry| path(&entry.name)).collect(),
-                ),
+                Removals {
+                    headers: remove.headers.iter().filter_map(removal).collect(),
+                    json: remove.json.iter().map(|entry| path(&entry.name)).collect(),
+                },
             ),
             rename: Gated::new(
                 &config.rename.if_status,
@@ -178,7 +183,7 @@ impl Handler {
         for (name, removal) in self
             .remove
             .at(status)
-            .map_or(&[][..], |(headers, _)| headers)
+            .map_or(&[][..], |remove| &remove.headers)
         {
             remove_values(headers, name, removal);
         }
@@ -220,7 +225,7 @@ impl Handler {
             || self
                 .remove
                 .at(status)
-                .is_some_and(|(_, json)| !json.is_empty())
+                .is_some_and(|remove| !remove.json.is_empty())
             || values
                 .iter()
                 .any(|gated| gated.at(status).is_some_and(|values| values.entries > 0))
@@ -246,7 +251,11 @@ impl Handler {
         if !matches!(document.kind(), Kind::Object | Kind::Array) {
             return Ok(None);
         }
-        for path in self.remove.at(status).map_or(&[][..], |(_, json)| json) {
+        for path in self
+            .remove
+            .at(status)
+            .map_or(&[][..], |remove| &remove.json)
+        {
             document.remove_at(path);
         }
         for (path, value) in self

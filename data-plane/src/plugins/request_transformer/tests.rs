@@ -68,7 +68,7 @@ fn plan(config: &Value) -> Result<Plan, String> {
         .parse(config.to_string().as_bytes())
         .map_err(|error| error.to_string())?;
     Ok(Plan::new(
-        &*config
+        &config
             .downcast::<RequestTransformer>()
             .expect("its own type"),
     ))

@@ -35,8 +35,11 @@ pub fn header_values(entries: &[Pair]) -> Vec<(Name, HeaderValue)> {
     with_value.filter_map(pair).collect()
 }
 
+/// Names and values.
+pub type Texts = Vec<(Box<[u8]>, Box<[u8]>)>;
+
 /// The entries of a `json` list with their values as JSON text; those whose value is not of its type are left out.
-pub fn typed_values(entries: &[Pair], types: &[JsonType]) -> Vec<(Box<[u8]>, Box<[u8]>)> {
+pub fn typed_values(entries: &[Pair], types: &[JsonType]) -> Texts {
     let pair = |(i, entry): (usize, &Pair)| {
         Some((
             entry.name.as_bytes().into(),
