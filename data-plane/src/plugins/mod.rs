@@ -50,7 +50,7 @@ pub struct Answer {
 pub enum AnswerBody {
     /// The error helper renders the message by `Accept`, with the request id (7 A).
     Message(String),
-    /// What a failure of this status would say: by `Accept`, else the request's content type (7 B).
+    /// What the status says by itself: an error page (7 B), a plain page, or nothing.
     Status,
     /// These bytes (7 C); the content type is in the headers.
     Exact(Bytes),

@@ -92,7 +92,12 @@ impl Phases for Handler {
             Reply::Bytes(kind, body) => {
                 Answer::exact(self.status, kind.clone(), body.clone()).into()
             }
-            Reply::Status => bare(self.status).into(),
+            Reply::Status => Answer {
+                status: self.status,
+                headers: HeaderMap::new(),
+                body: AnswerBody::Status,
+            }
+            .into(),
             Reply::Echo(_) => Flow::Wait,
         }
     }
@@ -140,58 +145,4 @@ fn default_message(status: u16) -> Option<String> {
         _ => return None,
     };
     Some(text.to_owned())
-}
-
-/// An answer without a message: statuses that have an error page get it, the web server's own pages are plain HTML,
-/// the rest has no body.
-fn bare(status: StatusCode) -> Answer {
-    match status.as_u16() {
-        400 | 408 | 411..=414 | 417 | 494 | 504 => Answer {
-            status,
-            headers: HeaderMap::new(),
-            body: AnswerBody::Status,
-        },
-        code => match page_title(code) {
-            Some(title) => Answer::exact(
-                status,
-                HeaderValue::from_static("text/html"),
-                page(code, title),
-            ),
-            None => Answer {
-                status,
-                headers: HeaderMap::new(),
-                body: AnswerBody::Exact(Bytes::new()),
-            },
-        },
-    }
-}
-
-fn page_title(code: u16) -> Option<&'static str> {
-    Some(match code {
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        402 => "Payment Required",
-        403 => "Forbidden",
-        406 => "Not Acceptable",
-        409 => "Conflict",
-        410 => "Gone",
-        415 => "Unsupported Media Type",
-        416 => "Requested Range Not Satisfiable",
-        421 => "Misdirected Request",
-        429 => "Too Many Requests",
-        501 => "Not Implemented",
-        505 => "HTTP Version Not Supported",
-        507 => "Insufficient Storage",
-        _ => return None,
-    })
-}
-
-fn page(code: u16, title: &str) -> String {
-    format!(
-        "<html>\r\n<head><title>{code} {title}</title></head>\r\n<body>\r\n\
-         <center><h1>{code} {title}</h1></center>\r\n</body>\r\n</html>\r\n"
-    )
 }

@@ -127,6 +127,8 @@ pub struct Head {
     pub headers: HeaderMap,
     /// Whether an upstream was asked (proxy-and-routing.md 6.2: a 502 counts).
     pub proxied: bool,
+    /// Whether it is a plain page for a status, whose charset is not named.
+    pub(crate) is_plain_page: bool,
 }
 
 impl Default for Head {
@@ -135,6 +137,7 @@ impl Default for Head {
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             proxied: false,
+            is_plain_page: false,
         }
     }
 }

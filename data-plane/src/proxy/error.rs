@@ -6,6 +6,7 @@ use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, LOCATION, UPGRADE};
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
 use super::ctx::Ctx;
+use super::status_page::{Page, page};
 use super::upstream::UpstreamError;
 use crate::plugins::{Answer, AnswerBody};
 use crate::router::Refusal;
@@ -251,13 +252,23 @@ fn answered(ctx: &mut Ctx, answer: Answer) -> Bytes {
             ctx.response.status = answer.status;
             body
         }
-        AnswerBody::Status => generated(
-            ctx,
-            Generator::B,
-            answer.status,
-            &status_text(answer.status),
-        ),
+        AnswerBody::Status => by_status(ctx, answer.status),
         AnswerBody::Message(message) => generated(ctx, Generator::A, answer.status, &message),
+    }
+}
+
+/// What a status says when nobody gave it words.
+fn by_status(ctx: &mut Ctx, status: StatusCode) -> Bytes {
+    ctx.response.status = status;
+    match page(status) {
+        Page::Error => generated(ctx, Generator::B, status, &status_text(status)),
+        Page::Empty => Bytes::new(),
+        Page::Plain(body) => {
+            let html = HeaderValue::from_static("text/html");
+            ctx.response.headers.insert(CONTENT_TYPE, html);
+            ctx.response.is_plain_page = true;
+            Bytes::from(body)
+        }
     }
 }
 

@@ -239,6 +239,7 @@ pub fn finish_response(ctx: &mut Ctx) {
     let started = ctx.started;
     let proxied = ctx.response.proxied;
     let debug = ctx.debug_headers();
+    let names_charset = !ctx.response.is_plain_page;
     let headers = &mut ctx.response.headers;
     if proxied {
         if on.upstream_latency {
@@ -263,7 +264,9 @@ pub fn finish_response(ctx: &mut Ctx) {
         let latency = started.elapsed().as_millis() as u64;
         headers.insert(RESPONSE_LATENCY, HeaderValue::from(latency));
     }
-    name_charset(headers);
+    if names_charset {
+        name_charset(headers);
+    }
     if on.server && !headers.contains_key(http::header::SERVER) {
         headers.insert(
             http::header::SERVER,

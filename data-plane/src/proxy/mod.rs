@@ -6,6 +6,7 @@ pub mod error;
 pub mod headers;
 pub mod request_id;
 pub mod response;
+mod status_page;
 pub mod timing;
 pub mod upgrade;
 pub mod upstream;

@@ -100,6 +100,7 @@ impl Source {
             status,
             headers,
             proxied: true,
+            is_plain_page: false,
         };
         headers::strip_response(&mut ctx.response.headers, te_sent);
         if ctx.websocket && status == StatusCode::SWITCHING_PROTOCOLS {
