@@ -233,4 +233,9 @@ impl Ctx {
     pub fn transform_limit(&self) -> usize {
         self.runtime.settings().transform_max_body_size
     }
+
+    /// Whether `untrusted_lua` lets templates be rendered.
+    pub fn renders_templates(&self) -> bool {
+        self.runtime.settings().templates
+    }
 }

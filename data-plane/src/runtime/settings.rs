@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
-use shared::settings::{ErrorType, HeaderTokens, Networks, PortMaps};
+use shared::settings::{ErrorType, HeaderTokens, Networks, PortMaps, UntrustedLua};
 
 use crate::carried::pool;
 use crate::config::Config;
@@ -18,6 +18,8 @@ const CLIENT_IDLE: Duration = Duration::from_secs(65);
 pub struct ProxySettings {
     /// `transform_max_body_size`, bytes.
     pub transform_max_body_size: usize,
+    /// `untrusted_lua`: whether templates are rendered.
+    pub templates: bool,
     /// `trusted_ips`.
     pub trusted_ips: Networks,
     /// `real_ip_header`.
@@ -91,6 +93,7 @@ impl ProxySettings {
         let idle = config.upstream_keepalive_idle_timeout.0;
         Self {
             transform_max_body_size: config.transform_max_body_size.bytes(),
+            templates: config.untrusted_lua != UntrustedLua::Off,
             trusted_ips: config.trusted_ips.clone(),
             real_ip_header: config.real_ip_header.clone(),
             real_ip_recursive: config.real_ip_recursive,

@@ -133,6 +133,7 @@ impl Plan {
 }
 
 fn with_parts<T>(ctx: &mut Ctx, run: impl FnOnce(&mut Parts<'_>) -> T) -> T {
+    let templates = ctx.renders_templates();
     let (request, upstream) = (&mut ctx.request, &mut ctx.upstream);
     let captures = ctx.captures.as_ref();
     let path = &request.path;
@@ -149,6 +150,7 @@ fn with_parts<T>(ctx: &mut Ctx, run: impl FnOnce(&mut Parts<'_>) -> T) -> T {
         client_host: request.host.as_ref(),
         client_query: request.target.get(request.path_len + 1..),
         captures: &captured,
+        templates,
         method: &mut upstream.method,
         path: &mut upstream.path,
         query: &mut upstream.query,

@@ -21,6 +21,8 @@ pub(super) struct Parts<'a> {
     pub(super) client_query: Option<&'a str>,
     /// Captures of the route's regular expression.
     pub(super) captures: &'a dyn Fn(&Step) -> Option<String>,
+    /// Whether templates are rendered.
+    pub(super) templates: bool,
     /// What goes up instead of what the client sent; `None` is no change.
     pub(super) method: &'a mut Option<Method>,
     /// The path that goes up.
@@ -65,6 +67,7 @@ impl Plan {
             host: parts.client_host,
             query: parts.query().unwrap_or_default(),
             captures: parts.captures,
+            allowed: parts.templates,
         };
         Ok(Texts {
             head: self.head_templates.render(&scope)?,

@@ -117,6 +117,7 @@ impl Vector {
             client_host: Some(&client_host),
             client_query,
             captures: &captures,
+            templates: true,
             method: &mut method,
             path: &mut path,
             query: &mut query,

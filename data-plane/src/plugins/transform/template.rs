@@ -18,6 +18,8 @@ pub struct Scope<'a> {
     pub query: &'a str,
     /// Captures of the route's regular expression.
     pub captures: &'a dyn Fn(&Step) -> Option<String>,
+    /// Whether `untrusted_lua` lets them be rendered at all.
+    pub allowed: bool,
 }
 
 /// The text of a template for one request.
@@ -42,7 +44,14 @@ pub fn render(template: &Template, scope: &Scope<'_>) -> Result<Vec<u8>, String>
     Ok(out)
 }
 
+/// What Kong logs when somebody meets a template with `untrusted_lua = off`.
+const OFF: &str =
+    "loading of untrusted Lua code disabled because 'untrusted_lua' config option is set to 'off'";
+
 fn evaluate<'a>(expression: &'a Expression, scope: &Scope<'a>) -> Result<Value<'a>, String> {
+    if !scope.allowed {
+        return Err(OFF.to_owned());
+    }
     let operands = expression.meaning.as_ref().map_err(String::clone)?;
     let mut value = Value::Nil;
     for operand in operands {
@@ -190,6 +199,10 @@ mod tests {
     use super::*;
 
     fn rendered(source: &str) -> Result<String, String> {
+        rendered_if(true, source)
+    }
+
+    fn rendered_if(allowed: bool, source: &str) -> Result<String, String> {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("x-foo", "1"),
@@ -210,9 +223,21 @@ mod tests {
                 Step::Key(name) if name == "user" => Some("bob".to_owned()),
                 _ => None,
             },
+            allowed,
         };
         let template = Template::parse(source).expect("native");
         render(&template, &scope).map(|text| String::from_utf8(text).expect("UTF-8"))
+    }
+
+    #[test]
+    fn with_untrusted_lua_off_only_texts_without_a_template_work() {
+        assert_eq!(rendered_if(false, "plain $").as_deref(), Ok("plain $"));
+        let error = rendered_if(false, "$(headers.x_one)").expect_err("it is a template");
+        assert_eq!(
+            error,
+            "[request-transformer] failed to render the template $(headers.x_one), error:loading of untrusted \
+             Lua code disabled because 'untrusted_lua' config option is set to 'off'"
+        );
     }
 
     #[test]
