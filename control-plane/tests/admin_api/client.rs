@@ -7,13 +7,14 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use shared::settings::{Inputs, load};
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 /// A running control plane.
 pub struct Plane {
     pub running: Running,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What came back.
@@ -65,30 +66,27 @@ impl Plane {
     /// With settings beside the ones every test needs.
     pub async fn start_with(settings: &[(&str, &str)]) -> Plane {
         let folder = tempfile::tempdir().expect("a temporary directory");
-        let data_dir = folder.path().join("cp").display().to_string();
-        let mut flags: Vec<(&str, &str)> = vec![
-            ("data_dir", &data_dir),
-            ("admin_listen", "127.0.0.1:0"),
-            ("sync_listen", "127.0.0.1:0"),
-            ("enroll_listen", "127.0.0.1:0"),
-        ];
-        flags.extend(settings);
-        let inputs = Inputs {
-            flags: flags
-                .into_iter()
-                .map(|(name, text)| (name.to_owned(), text.to_owned()))
-                .collect(),
-            directory: folder.path().to_owned(),
-            ..Inputs::default()
-        };
-        let config = load::<Config>(&inputs).expect("valid settings").value;
-        let running = control_plane::start(config)
-            .await
-            .expect("ports and folder are free");
+        Plane::start_in(folder, settings).await
+    }
+
+    /// In a folder that may hold what another one left.
+    pub async fn start_in(folder: TempDir, settings: &[(&str, &str)]) -> Plane {
+        let running = control_plane::start(config(folder.path(), settings)).await;
         Plane {
-            running,
-            _folder: folder,
+            running: running.expect("ports and folder are free"),
+            folder,
         }
+    }
+
+    /// Stops it; its folder stays.
+    pub async fn stop(self) -> TempDir {
+        self.running.stop().await;
+        self.folder
+    }
+
+    /// Where it keeps its state.
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("cp")
     }
 
     /// One request on a connection of its own.
@@ -189,4 +187,25 @@ impl Plane {
         assert_eq!(made.status, 201, "{made:?}");
         made.id()
     }
+}
+
+/// Settings of a control plane under `folder`, on ports that are free.
+pub fn config(folder: &Path, settings: &[(&str, &str)]) -> Config {
+    let data_dir = folder.join("cp").display().to_string();
+    let mut flags: Vec<(&str, &str)> = vec![
+        ("data_dir", &data_dir),
+        ("admin_listen", "127.0.0.1:0"),
+        ("sync_listen", "127.0.0.1:0"),
+        ("enroll_listen", "127.0.0.1:0"),
+    ];
+    flags.extend(settings);
+    let flags = flags
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), text.to_owned()));
+    let inputs = Inputs {
+        flags: flags.collect(),
+        directory: folder.to_owned(),
+        ..Inputs::default()
+    };
+    load::<Config>(&inputs).expect("valid settings").value
 }

@@ -200,6 +200,18 @@ async fn patches_at_the_same_time_are_all_kept() {
 }
 
 #[tokio::test]
+async fn puts_of_one_new_name_at_the_same_time_make_one_document() {
+    let plane = Plane::start().await;
+    let hosts = ["a.test", "b.test", "c.test", "d.test"];
+    let puts = hosts.map(|host| plane.put("/services/s", json!({ "host": host })));
+    for put in futures_util::future::join_all(puts).await {
+        assert_eq!(put.status, 200, "{put:?}");
+    }
+    let listed = plane.get("/services").await.expect(200);
+    assert_eq!(listed["data"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
 async fn names_resolve_as_utf8_and_percent_encoded() {
     let plane = Plane::start().await;
     plane.service("Žofie~1").await;

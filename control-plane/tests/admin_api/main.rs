@@ -9,4 +9,5 @@ mod nested;
 mod plugins;
 mod references;
 mod schemas;
+mod start;
 mod transport;
