@@ -161,15 +161,12 @@ fn body_type(generator: Generator, headers: &HeaderMap, default: BodyType) -> Bo
 /// The gRPC status an HTTP status stands for.
 fn grpc_status(status: StatusCode) -> u16 {
     match status.as_u16() {
-        200 => 0,
-        400 => 3,
         401 => 16,
         403 => 7,
         404 => 5,
         409 => 6,
         429 => 8,
         499 => 1,
-        500 => 13,
         501 => 12,
         503 => 14,
         504 => 4,

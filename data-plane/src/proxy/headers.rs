@@ -310,7 +310,8 @@ fn name_charset(headers: &mut HeaderMap) {
 
 /// The time now as a `Date` (RFC 9110 5.6.7), written once a second per worker.
 pub fn date() -> HeaderValue {
-    thread_local!(static LAST: RefCell<(u64, HeaderValue)> = RefCell::new((0, HeaderValue::from_static(""))));
+    thread_local!(static LAST: RefCell<(u64, HeaderValue)> =
+        const { RefCell::new((0, HeaderValue::from_static(""))) });
     let now = SystemTime::now();
     let second = now
         .duration_since(UNIX_EPOCH)

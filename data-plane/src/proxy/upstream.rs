@@ -438,7 +438,7 @@ fn target_uri(ctx: &Ctx) -> Result<Uri, http::Error> {
         target.push('?');
         target.push_str(query);
     }
-    Ok(Uri::builder().path_and_query(target).build()?)
+    Uri::builder().path_and_query(target).build()
 }
 
 /// The Host to send: a plugin's, the client's with `preserve_host`, else the service's.
