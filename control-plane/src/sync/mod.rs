@@ -14,10 +14,12 @@ mod record;
 mod rollout;
 mod server;
 mod session;
+mod standing;
 mod target;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod upkeep;
 
 pub use enroll::{NewToken, TokenError, TokenStatus};
 pub use nodes::{LastNack, NodeState, NodeStatus};

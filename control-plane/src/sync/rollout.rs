@@ -31,6 +31,22 @@ impl Stage {
             _ => self.released.as_ref(),
         }
     }
+
+    /// Whether a session that follows one follows the other.
+    pub(super) fn is(&self, other: &Stage) -> bool {
+        let same = |a: &Option<Arc<Target>>, b: &Option<Arc<Target>>| match (a, b) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            _ => false,
+        };
+        let candidate = |stage: &Stage| {
+            stage
+                .candidate
+                .as_ref()
+                .map(|(target, probes)| (Arc::as_ptr(target), probes.clone()))
+        };
+        same(&self.released, &other.released) && candidate(self) == candidate(other)
+    }
 }
 
 /// Why a version stays with its probes.

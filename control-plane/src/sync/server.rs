@@ -5,13 +5,12 @@ use super::enroll::Enrolment;
 use super::nodes::Nodes;
 use super::pki::Authority;
 use super::publish::Publisher;
-use super::rollout::{Event, Halt, Rollout, Stage};
-use super::target::{History, Target};
+use super::rollout::Rollout;
+use super::target::History;
 use super::tls::Tls;
-use super::{Addresses, Hub, HubError, Settings, Shared, lock, record, session};
-use crate::store::{Store, StoreError, Write};
+use super::{Addresses, Hub, HubError, Settings, Shared, session, standing, upkeep};
+use crate::store::Store;
 use rustls::ServerConfig;
-use serde::{Deserialize, Serialize};
 use shared::sync::proto::enroll_server::EnrollServer;
 use shared::sync::proto::identities_server::IdentitiesServer;
 use shared::sync::proto::sync_server::{self, SyncServer};
@@ -29,7 +28,6 @@ use tokio_util::task::TaskTracker;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
 use tonic::{Request, Response, Status, Streaming};
-use uuid::Uuid;
 
 /// HTTP/2 PING on both sides, and how long its answer may take.
 const PING: Duration = Duration::from_secs(10);
@@ -37,14 +35,6 @@ const PING: Duration = Duration::from_secs(10);
 const MESSAGE: usize = 256 << 10;
 /// Snapshots on their way at a time.
 const SNAPSHOTS: usize = 16;
-/// Nodes' records are stored that often.
-const FLUSH: Duration = Duration::from_secs(10);
-/// Expired documents go that often, as Kong's do.
-const PURGE: Duration = Duration::from_secs(5);
-const TRIM: Duration = Duration::from_secs(60);
-const TICK: Duration = Duration::from_millis(500);
-/// A third of the life of our leaf.
-const RENEW: Duration = Duration::from_secs(10 * 24 * 3600);
 /// After `shutdown`, connections have that long to end by themselves.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -58,7 +48,7 @@ pub(super) async fn start(
     let history = Arc::new(History::new(store.clone()));
     let mut publisher = Publisher::new(store.clone(), history.clone());
     let blocked = publisher.blocked.subscribe();
-    let begin = first_target(&store, &mut publisher).await?;
+    let begin = standing::first_target(&store, &mut publisher).await?;
     let sync = bind("sync_listen", &settings.sync_listen).await?;
     let enroll = bind("enroll_listen", &settings.enroll_listen).await?;
     let addresses = Addresses {
@@ -97,8 +87,8 @@ pub(super) async fn start(
 
     let tasks = TaskTracker::new();
     tasks.spawn(publisher.run(begin.tried, events, shutdown.clone()));
-    tasks.spawn(follow(shared.clone(), rollout, told));
-    tasks.spawn(keep_house(shared.clone(), tls.clone()));
+    tasks.spawn(standing::follow(shared.clone(), rollout, told));
+    tasks.spawn(upkeep::run(shared.clone(), tls.clone()));
     let enrolment = Enrolment {
         store,
         authority: authority.clone(),
@@ -148,55 +138,6 @@ async fn open_authority(settings: &Settings) -> Result<Arc<Authority>, HubError>
     opened
         .expect("opening the certificates does not panic")
         .map(Arc::new)
-}
-
-/// What nodes get until something new is published.
-struct Begin {
-    released: Option<Arc<Target>>,
-    halt: Option<Halt>,
-    /// The version that was tried at start.
-    tried: shared::sync::Version,
-}
-
-/// What must be remembered for the next start where the newest revision is not the released one.
-#[derive(Serialize, Deserialize)]
-struct Standing {
-    id: Uuid,
-    released: u64,
-    /// The revision that a probe halted, and why.
-    halted: Option<u64>,
-    reason: String,
-}
-
-const ROLLOUT: &str = "cp/rollout";
-
-async fn first_target(store: &Store, publisher: &mut Publisher) -> Result<Begin, StoreError> {
-    let tried = store.version();
-    let standing = record::get::<Standing>(store, ROLLOUT, Uuid::nil())
-        .await?
-        .map(|(standing, _)| standing);
-    let halted = standing
-        .as_ref()
-        .filter(|standing| standing.halted == Some(tried.revision));
-    let halt = halted.map(|standing| Halt {
-        version: tried,
-        reason: standing.reason.clone(),
-    });
-    let mut released = if halt.is_some() {
-        None
-    } else {
-        publisher.newest().await
-    };
-    if released.is_none()
-        && let Some(standing) = &standing
-    {
-        released = publisher.older(standing.released).await?;
-    }
-    Ok(Begin {
-        released,
-        halt,
-        tried,
-    })
 }
 
 async fn bind(
@@ -277,117 +218,5 @@ impl sync_server::Sync for Node {
             outbound,
         ));
         Ok(Response::new(ReceiverStream::new(stream)))
-    }
-}
-
-/// Turns events into stages until the hub ends.
-async fn follow(
-    shared: Arc<Shared>,
-    mut rollout: Rollout,
-    mut events: mpsc::UnboundedReceiver<Event>,
-) {
-    let mut tick = tokio::time::interval(TICK);
-    let mut blocked = shared.blocked.clone();
-    loop {
-        let event = tokio::select! {
-            () = shared.shutdown.cancelled() => return,
-            event = events.recv() => match event {
-                Some(event) => event,
-                None => return,
-            },
-            changed = blocked.changed() => {
-                if changed.is_ok() {
-                    shared.nodes.bump();
-                    remember(&shared, &rollout).await;
-                }
-                Event::Tick
-            }
-            _ = tick.tick() => Event::Tick,
-        };
-        rollout.handle(event, Instant::now());
-        show(&shared, &rollout).await;
-    }
-}
-
-async fn show(shared: &Shared, rollout: &Rollout) {
-    shared.stage.send_if_modified(|stage| {
-        let modified = !stage.is(&rollout.stage);
-        if modified {
-            *stage = rollout.stage.clone();
-        }
-        modified
-    });
-    if let Some(released) = &rollout.stage.released {
-        shared.store.keep_log_from(released.version.revision);
-    }
-    let halted = {
-        let mut halt = lock(&shared.halt);
-        let changed = *halt != rollout.halt;
-        halt.clone_from(&rollout.halt);
-        rollout.halt.as_ref().filter(|_| changed)
-    };
-    if let Some(halt) = halted {
-        tracing::error!(revision = halt.version.revision, reason = %halt.reason, "rollout halted");
-        shared.nodes.bump();
-        remember(shared, rollout).await;
-    }
-}
-
-async fn remember(shared: &Shared, rollout: &Rollout) {
-    let Some(released) = rollout.stage.released.as_ref() else {
-        return;
-    };
-    let halt = lock(&shared.halt).clone();
-    let standing = Standing {
-        id: Uuid::nil(),
-        released: released.version.revision,
-        halted: halt.as_ref().map(|halt| halt.version.revision),
-        reason: halt.map(|halt| halt.reason).unwrap_or_default(),
-    };
-    let write = Write::Upsert {
-        kind: ROLLOUT,
-        document: record::document(&standing),
-    };
-    if let Err(error) = shared.store.write(vec![write], "rollout").await {
-        tracing::error!(%error, "cannot store where the rollout stands");
-    }
-}
-
-/// Stores what nodes report, trims the log, renews our leaf.
-async fn keep_house(shared: Arc<Shared>, tls: Arc<Tls>) {
-    let later = |period| tokio::time::interval_at(tokio::time::Instant::now() + period, period);
-    let (mut flush, mut trim, mut renew) = (later(FLUSH), later(TRIM), later(RENEW));
-    let mut purge = later(PURGE);
-    loop {
-        let done: Result<(), HubError> = tokio::select! {
-            () = shared.shutdown.cancelled() => break,
-            _ = flush.tick() => shared.nodes.flush().await.map_err(HubError::from),
-            _ = trim.tick() => shared.store.trim_log().await.map_err(HubError::from),
-            _ = purge.tick() => shared.store.purge_expired().await.map(drop).map_err(|error| record::storage(error).into()),
-            _ = renew.tick() => tls.renew(),
-        };
-        if let Err(error) = done {
-            tracing::warn!(%error, "housekeeping failed, to be tried again");
-        }
-    }
-    if let Err(error) = shared.nodes.flush().await {
-        tracing::warn!(%error, "what nodes reported last is not stored");
-    }
-}
-
-impl Stage {
-    fn is(&self, other: &Stage) -> bool {
-        let same = |a: &Option<Arc<Target>>, b: &Option<Arc<Target>>| match (a, b) {
-            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-            (None, None) => true,
-            _ => false,
-        };
-        let candidate = |stage: &Stage| {
-            stage
-                .candidate
-                .as_ref()
-                .map(|(target, probes)| (Arc::as_ptr(target), probes.clone()))
-        };
-        same(&self.released, &other.released) && candidate(self) == candidate(other)
     }
 }

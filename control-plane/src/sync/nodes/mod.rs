@@ -1,94 +1,26 @@
 //! Who the nodes are and what they run: records in the store, written in one batch every ten seconds, and what is
 //! only true while a session lasts.
 
-use super::Labels;
-use super::record;
+mod node;
+
+pub use node::{LastNack, NodeState, NodeStatus};
+
+use super::{Labels, record};
 use crate::store::{Committed, Store, StoreError, Write, WriteError};
-use serde::{Deserialize, Serialize};
+use node::{Node, Record, Session};
 use shared::sync::Version;
 use shared::sync::proto::goodbye::Reason as End;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 /// The kind of the records of nodes.
 const NODES: &str = "cp/nodes";
-/// Takeovers of one id by another process within a minute that mean two machines have the same identity.
-const DUPLICATE: usize = 3;
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// Whether a node may have the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NodeState {
-    Active,
-    Revoked,
-}
-
-/// What is known of one node, now.
-#[derive(Clone, Debug, Serialize)]
-pub struct NodeStatus {
-    pub id: Uuid,
-    pub state: NodeState,
-    pub labels: Labels,
-    pub hostname: String,
-    /// The address of its newest session.
-    pub ip: Option<String>,
-    /// The release it runs.
-    pub version: String,
-    pub connected: bool,
-    /// Unix seconds of its newest sign of life; `None`: never connected.
-    pub last_seen: Option<u64>,
-    pub applied_revision: u64,
-    pub durable_revision: u64,
-    /// Digest of the version it runs, hex of 40 bytes; empty before the first.
-    pub digest: String,
-    /// "cache", "previous", "snapshot", "empty".
-    pub booted_from: String,
-    pub cache_error: Option<String>,
-    /// Unix seconds when its newest certificate ends.
-    pub certificate_expires: Option<u64>,
-    pub last_nack: Option<LastNack>,
-    /// Why it is not at the newest revision, if it is not.
-    pub reason: Option<String>,
-    /// Unix seconds.
-    pub joined_at: u64,
-}
-
-/// The newest refusal of a node.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LastNack {
-    pub revision: u64,
-    pub code: String,
-    /// Unix seconds.
-    pub at: u64,
-    pub issues: Vec<String>,
-}
-
-/// A node as it is stored.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Record {
-    id: Uuid,
-    state: NodeState,
-    labels: Labels,
-    hostname: String,
-    software: String,
-    joined_at: u64,
-    /// The token it joined with; none if its record had to be made again.
-    token: Option<Uuid>,
-    certificate_expires: Option<u64>,
-    ip: Option<String>,
-    last_seen: Option<u64>,
-    applied_revision: u64,
-    durable_revision: u64,
-    digest: String,
-    booted_from: String,
-    cache_error: Option<String>,
-    last_nack: Option<LastNack>,
-}
+/// How long a revoked node is asked to stay away.
+const AWAY: Duration = Duration::from_secs(60);
 
 /// What a join brings.
 pub(super) struct Joined {
@@ -122,22 +54,6 @@ pub(super) struct Revoked;
 pub(super) struct Ending {
     pub(super) reason: End,
     pub(super) retry_after: Duration,
-}
-
-struct Node {
-    record: Record,
-    /// The record has changed since it was stored.
-    dirty: bool,
-    session: Option<Session>,
-    takeovers: VecDeque<Instant>,
-}
-
-struct Session {
-    number: u64,
-    instance: Vec<u8>,
-    end: mpsc::Sender<Ending>,
-    running: Option<Version>,
-    reason: Option<String>,
 }
 
 /// All nodes of this control plane.
@@ -306,7 +222,7 @@ impl Nodes {
         if let Some(session) = &node.session {
             let ending = Ending {
                 reason: End::Revoked,
-                retry_after: MINUTE,
+                retry_after: AWAY,
             };
             let _ = session.end.try_send(ending); // or it is ending already
         }
@@ -398,118 +314,5 @@ impl Nodes {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Uuid, Node>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Record {
-    fn new(id: Uuid) -> Record {
-        Record {
-            id,
-            state: NodeState::Active,
-            labels: Labels::new(),
-            hostname: String::new(),
-            software: String::new(),
-            joined_at: record::now(),
-            token: None,
-            certificate_expires: None,
-            ip: None,
-            last_seen: None,
-            applied_revision: 0,
-            durable_revision: 0,
-            digest: String::new(),
-            booted_from: String::new(),
-            cache_error: None,
-            last_nack: None,
-        }
-    }
-
-    fn runs(&mut self, version: Option<&Version>) {
-        self.applied_revision = version.map_or(0, |version| version.revision);
-        self.digest = version.map_or_else(String::new, |version| version.digest.to_string());
-    }
-}
-
-impl Node {
-    fn new(record: Record) -> Node {
-        Node {
-            record,
-            dirty: false,
-            session: None,
-            takeovers: VecDeque::new(),
-        }
-    }
-
-    fn upsert(&self) -> Write {
-        Write::Upsert {
-            kind: NODES,
-            document: record::document(&self.record),
-        }
-    }
-
-    fn seen(&mut self) {
-        self.record.last_seen = Some(record::now());
-        self.dirty = true;
-    }
-
-    /// Counts a takeover; how long the older session should stay away.
-    fn takeover(&mut self, by_another: bool) -> Duration {
-        if !by_another {
-            return Duration::ZERO; // the same process came back before we noticed that it had gone
-        }
-        let now = Instant::now();
-        self.takeovers.push_back(now);
-        while self
-            .takeovers
-            .front()
-            .is_some_and(|first| now.duration_since(*first) > MINUTE)
-        {
-            self.takeovers.pop_front();
-        }
-        if self.takeovers.len() < DUPLICATE {
-            return Duration::ZERO;
-        }
-        tracing::warn!(node = %self.record.id, "duplicate_node_id: two processes use the identity of this node");
-        Duration::from_secs(10)
-    }
-
-    fn duplicate(&self) -> bool {
-        let recent = self.takeovers.iter().filter(|at| at.elapsed() <= MINUTE);
-        recent.count() >= DUPLICATE
-    }
-
-    fn status(&self, head: u64) -> NodeStatus {
-        let record = self.record.clone();
-        NodeStatus {
-            reason: self.reason(head),
-            id: record.id,
-            state: record.state,
-            labels: record.labels,
-            hostname: record.hostname,
-            ip: record.ip,
-            version: record.software,
-            connected: self.session.is_some(),
-            last_seen: record.last_seen,
-            applied_revision: record.applied_revision,
-            durable_revision: record.durable_revision,
-            digest: record.digest,
-            booted_from: record.booted_from,
-            cache_error: record.cache_error,
-            certificate_expires: record.certificate_expires,
-            last_nack: record.last_nack,
-            joined_at: record.joined_at,
-        }
-    }
-
-    fn reason(&self, head: u64) -> Option<String> {
-        let said = match &self.session {
-            _ if self.record.state == NodeState::Revoked => Some("revoked".to_owned()),
-            _ if self.duplicate() => {
-                Some("duplicate_node_id: two processes use this identity".to_owned())
-            }
-            None => Some("unreachable".to_owned()),
-            Some(session) => session.reason.clone(),
-        };
-        let behind = self.record.applied_revision < head;
-        said.or_else(|| behind.then(|| "on its way".to_owned()))
     }
 }
