@@ -122,6 +122,16 @@ impl UpstreamError {
         )
     }
 
+    /// Whether another try could end otherwise: not when the client or the request is to blame, and never after a
+    /// response that was no HTTP (8.1).
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Client(_) | Self::Unsendable(_) => false,
+            Self::Response { source, .. } => !source.is_parse(),
+            _ => true,
+        }
+    }
+
     /// A bounded word for logs and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -197,14 +207,12 @@ pub async fn send(ctx: &mut Ctx, gate: &Gate, plan: &UpstreamPlan) -> Result<Ans
         };
         before = Some(target);
         let repeatable = ctx.request.body.replayable() && (plan.buffer_request || !failed.sent);
-        let again = repeatable
-            && (!failed.sent || idempotent)
-            && !matches!(failed.error, UpstreamError::Client(_));
+        let again = repeatable && (!failed.sent || idempotent) && failed.error.may_pass();
         if failed.stale && again {
             stale = before; // A connection that had gone stale is no try of the target.
             continue;
         }
-        if !again || tries_left == 0 || matches!(failed.error, UpstreamError::Unsendable(_)) {
+        if !again || tries_left == 0 {
             return Err(Halt::Upstream(failed.error));
         }
         tracing::debug!(request_id = %ctx.id, reason = failed.error.reason(), "trying again: {}", failed.error);
