@@ -31,6 +31,8 @@ pub fn string(text: &[u8]) -> Vec<u8> {
 #[derive(Debug)]
 pub struct Document<'a> {
     root: Node<'a>,
+    /// Bytes of the text it was read from: about as many will be written.
+    size: usize,
 }
 
 /// What a document or one of its properties is.
@@ -76,13 +78,17 @@ impl<'a> Document<'a> {
             _ => Node::Raw(scanner.value(0)?),
         };
         scanner.end()?;
-        Ok(Self { root })
+        Ok(Self {
+            root,
+            size: text.len(),
+        })
     }
 
     /// An object without properties.
     pub fn empty() -> Self {
         Self {
             root: Node::Object(Box::default()),
+            size: 0,
         }
     }
 
@@ -155,7 +161,7 @@ impl<'a> Document<'a> {
 
     /// The document without insignificant blanks.
     pub fn write(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(self.size + 64);
         self.root.write(&mut out);
         out
     }

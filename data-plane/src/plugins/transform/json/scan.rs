@@ -46,11 +46,13 @@ impl<'a> Scanner<'a> {
         Self { bytes, at: 0 }
     }
 
+    #[inline]
     pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
     /// Takes `byte` if it comes next.
+    #[inline]
     pub(super) fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
@@ -66,6 +68,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Skips blanks and says whether there were any.
+    #[inline]
     pub(super) fn blanks(&mut self) -> bool {
         let from = self.at;
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
@@ -155,16 +158,14 @@ impl<'a> Scanner<'a> {
         Ok(!(name.rewritten || before || after))
     }
 
+    #[inline]
     pub(super) fn string(&mut self) -> Result<Quoted<'a>, Malformed> {
         self.expect(b'"')?;
         let start = self.at;
         let (mut plain, mut rewritten) = (true, false);
         loop {
-            let rest = &self.bytes[self.at..];
-            self.at += rest
-                .iter()
-                .position(|b| matches!(b, b'"' | b'\\' | 0..0x20))
-                .ok_or(Malformed)?;
+            // Nothing else to look for: the quote twice.
+            self.at += special::<b'"'>(&self.bytes[self.at..]).ok_or(Malformed)?;
             match self.bytes[self.at] {
                 b'"' => break,
                 b'\\' => {
@@ -239,6 +240,29 @@ impl<'a> Scanner<'a> {
         self.at += word.len();
         Ok(())
     }
+}
+
+/// Where the first quote, backslash, control character or `ALSO` is. Most of a document is the inside of
+/// strings, so this looks at eight bytes at a time.
+#[inline]
+pub(super) fn special<const ALSO: u8>(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    // The high bit of each byte that is zero; bytes above the first may be marked wrongly, by the borrow.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let (words, rest) = text.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let below_space = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        let is = |byte: u8| zero(word ^ (ONES * u64::from(byte)));
+        let found = is(b'"') | is(b'\\') | is(ALSO) | below_space;
+        if found != 0 {
+            return Some(i * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let is = |b: &u8| matches!(b, b'"' | b'\\' | 0..0x20) || *b == ALSO;
+    let at = rest.iter().position(is)?;
+    Some(words.len() * 8 + at)
 }
 
 /// Objects (true) and arrays that are open, one bit each.

@@ -356,3 +356,15 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn special_bytes_are_found_wherever_they_are(text in prop::collection::vec(prop_oneof![
+        20 => 0x20u8..=0xFF, 1 => 0u8..0x20, 1 => Just(b'"'), 1 => Just(b'\\'), 1 => Just(0xED),
+    ], 0..40)) {
+        let plain = text.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20));
+        prop_assert_eq!(scan::special::<b'"'>(&text), plain);
+        let also = text.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20 | 0xED));
+        prop_assert_eq!(scan::special::<0xED>(&text), also);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::scan::{Quoted, Raw};
+use super::scan::{Quoted, Raw, special};
 
 /// The bytes a string stands for. A lone surrogate, which has no UTF-8 of its own, becomes its three-byte form,
 /// and [`quote`] turns that back into the escape.
@@ -79,10 +79,7 @@ fn encode(code: u32, out: &mut Vec<u8>) {
 pub fn quote(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text;
-    while let Some(at) = rest
-        .iter()
-        .position(|b| matches!(b, b'"' | b'\\' | 0..0x20 | 0xED))
-    {
+    while let Some(at) = special::<0xED>(rest) {
         out.extend_from_slice(&rest[..at]);
         rest = &rest[at..];
         rest = &rest[quote_special(rest, out)..];
@@ -142,15 +139,13 @@ pub(super) fn write(value: &Raw<'_>, out: &mut Vec<u8>) {
 fn write_string<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     let mut end = 0;
     let mut plain = true;
-    while let Some(byte) = text.get(end) {
-        match byte {
-            b'"' => break,
-            b'\\' => {
-                plain = false;
-                end += 2;
-            }
-            _ => end += 1,
+    while let Some(at) = text.get(end..).and_then(special::<b'"'>) {
+        end += at;
+        if text[end] == b'"' {
+            break;
         }
+        plain = false;
+        end += 2;
     }
     let end = end.min(text.len());
     if plain {
