@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
 use shared::sync::proto::nack::Code;
+use shared::sync::snapshot_file::Snapshot;
 use shared::sync::{State, Version, frame};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -64,7 +65,7 @@ pub(super) struct Builder(Sender<Job>);
 enum Job {
     Update(Order, Permit),
     /// With whether it has to be written to the cache.
-    Boot(Version, State, bool, SyncSender<Result<Built, Failure>>),
+    Boot(Snapshot, bool, SyncSender<Result<Built, Failure>>),
 }
 
 impl Builder {
@@ -100,14 +101,9 @@ impl Builder {
     }
 
     /// Builds what was read from disk, and waits for it. `keep`: it is not in the cache yet.
-    pub(super) fn boot(
-        &self,
-        version: Version,
-        state: State,
-        keep: bool,
-    ) -> Result<Built, Failure> {
+    pub(super) fn boot(&self, snapshot: Snapshot, keep: bool) -> Result<Built, Failure> {
         let (reply, outcome) = sync_channel(1);
-        let _ = self.0.send(Job::Boot(version, state, keep, reply));
+        let _ = self.0.send(Job::Boot(snapshot, keep, reply));
         let gone = || Failure::new(Code::Build, "the build thread is gone");
         outcome.recv().unwrap_or_else(|_| Err(gone()))
     }
@@ -119,7 +115,7 @@ struct Worker<F> {
     cache: Arc<Cache>,
     keeper: Keeper,
     link: Link,
-    running: Option<(Version, State)>,
+    running: Option<Snapshot>,
 }
 
 impl<F: FnMut(State, Version) -> Result<Applied, Rejected>> Worker<F> {
@@ -127,26 +123,25 @@ impl<F: FnMut(State, Version) -> Result<Applied, Rejected>> Worker<F> {
         while let Ok(job) = jobs.recv() {
             match job {
                 Job::Update(order, permit) => {
-                    let (number, explicit_empty) = (order.order, order.explicit_empty);
+                    let number = order.order;
                     let result = self.update(order, &permit);
-                    let applied = result.as_ref().ok().map(|built| built.version);
+                    let serves = self.running.clone().filter(|_| result.is_ok());
                     // The outcome first: it must not come after the word that it is on disk.
                     let _ = notes.send(Note::Built(Outcome {
                         order: number,
                         result,
                     }));
-                    if let (Some(version), Some((_, state))) = (applied, &self.running) {
-                        self.link.update(|status| {
-                            status.explicit_empty = explicit_empty && state.is_empty()
-                        });
-                        self.keeper.keep(version, state.clone());
+                    if let Some(snapshot) = serves {
+                        self.keeper.keep(snapshot);
                     }
                 }
-                Job::Boot(version, state, keep, reply) => {
-                    let result = self.serve(version, state.clone(), &Permit::default());
-                    match (&result, keep) {
-                        (Ok(_), true) => self.keeper.keep(version, state),
-                        (Ok(_), false) => self.keeper.watch(version),
+                Job::Boot(snapshot, keep, reply) => {
+                    let version = snapshot.version;
+                    let kept = keep.then(|| snapshot.clone());
+                    let result = self.serve(snapshot, &Permit::default());
+                    match (&result, kept) {
+                        (Ok(_), Some(snapshot)) => self.keeper.keep(snapshot),
+                        (Ok(_), None) => self.keeper.watch(version),
                         (Err(_), _) => {}
                     }
                     let _ = reply.send(result);
@@ -169,13 +164,18 @@ impl<F: FnMut(State, Version) -> Result<Applied, Rejected>> Worker<F> {
         let replaces = self
             .running
             .as_ref()
-            .is_some_and(|(_, running)| !running.is_empty());
+            .is_some_and(|running| !running.state.is_empty());
         if state.is_empty() && replaces && !order.explicit_empty {
             let message =
                 "an empty configuration may not replace this one unless it says that it is meant";
             return Err(Failure::new(Code::Empty, message));
         }
-        self.serve(order.target, state, permit)
+        let snapshot = Snapshot {
+            version: order.target,
+            explicit_empty: order.explicit_empty && state.is_empty(),
+            state,
+        };
+        self.serve(snapshot, permit)
     }
 
     fn result_of(&self, order: &Order) -> Result<State, Failure> {
@@ -183,7 +183,7 @@ impl<F: FnMut(State, Version) -> Result<Applied, Rejected>> Worker<F> {
             .map_err(|error| Failure::new(Code::Decode, error.to_string()))?;
         let base = match (&order.base, &self.running) {
             (None, _) => &State::new(),
-            (Some(base), Some((running, state))) if base == running => state,
+            (Some(base), Some(running)) if *base == running.version => &running.state,
             _ => {
                 return Err(Failure::new(
                     Code::Base,
@@ -202,14 +202,15 @@ impl<F: FnMut(State, Version) -> Result<Applied, Rejected>> Worker<F> {
     }
 
     /// Builds aside, marks the version as on trial, and swaps if that is still wanted.
-    fn serve(&mut self, version: Version, state: State, permit: &Permit) -> Result<Built, Failure> {
+    fn serve(&mut self, snapshot: Snapshot, permit: &Permit) -> Result<Built, Failure> {
+        let version = snapshot.version;
         if !permit.is_open() {
             return Err(late());
         }
         // Also the build is on trial: it may end the process as well as what it makes.
         let before = self.cache.begin(version.digest);
         let started = Instant::now();
-        let apply = AssertUnwindSafe(|| (self.apply)(state.clone(), version));
+        let apply = AssertUnwindSafe(|| (self.apply)(snapshot.state.clone(), version));
         let result = catch_unwind(apply).unwrap_or_else(|panic| Err(panicked(&*panic)));
         let took = started.elapsed();
         let result = match result {
@@ -232,9 +233,11 @@ impl<F: FnMut(State, Version) -> Result<Applied, Rejected>> Worker<F> {
             }
         };
         (applied.swap)();
-        self.running = Some((version, state));
+        let explicit_empty = snapshot.explicit_empty;
+        self.running = Some(snapshot);
         self.link.update(|status| {
             status.running = Some(version);
+            status.explicit_empty = explicit_empty;
             status.applied_at = Some(SystemTime::now());
             status.build = took;
         });

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{FlockOperation, flock};
-use shared::sync::{Digest, State, Version, snapshot_file};
+use shared::sync::snapshot_file::{self, Snapshot};
+use shared::sync::{Digest, Version};
 
 use super::link::BootedFrom;
 use super::trial::{Before, Trial};
@@ -97,7 +98,7 @@ impl Cache {
     pub(super) fn boot(
         &self,
         snapshot: Option<&Path>,
-        mut run: impl FnMut(Version, State, BootedFrom) -> Result<(), String>,
+        mut run: impl FnMut(Snapshot, BootedFrom) -> Result<(), String>,
     ) -> Boot {
         let (crashed, doubtful) = {
             let marks = self.marks();
@@ -116,10 +117,10 @@ impl Cache {
         for (file, from) in files {
             let Some(file) = file else { continue };
             match self.load(&file, from) {
-                Ok(Some((version, _))) if doubtful == Some(version.digest) && aside.is_none() => {
+                Ok(Some(loaded)) if doubtful == Some(loaded.version.digest) && aside.is_none() => {
                     aside = Some((file, from));
                 }
-                Ok(Some((version, _))) if doubtful == Some(version.digest) => {}
+                Ok(Some(loaded)) if doubtful == Some(loaded.version.digest) => {}
                 Ok(Some(loaded)) => boot.attempt(&file, from, loaded, &mut run),
                 Ok(None) => {}
                 Err(error) => boot.report(&file, error),
@@ -144,7 +145,7 @@ impl Cache {
     }
 
     /// A cache file that is not there is nothing to report; a snapshot that was asked for is.
-    fn load(&self, file: &Path, from: BootedFrom) -> Result<Option<(Version, State)>, String> {
+    fn load(&self, file: &Path, from: BootedFrom) -> Result<Option<Snapshot>, String> {
         let bytes = match fs::read(file) {
             Ok(bytes) => bytes,
             Err(error)
@@ -157,15 +158,15 @@ impl Cache {
         let loaded =
             snapshot_file::read(&bytes, self.max_state_bytes).map_err(|error| error.to_string())?;
         if from == BootedFrom::Cache {
-            self.marks().current = Some(loaded.0.digest);
+            self.marks().current = Some(loaded.version.digest);
         }
         Ok(Some(loaded))
     }
 
     /// Writes a version and returns the file's size. On success it survives a power loss, and what was there before is
     /// `previous` if it had proven itself.
-    pub(super) fn save(&self, version: &Version, state: &State) -> io::Result<u64> {
-        let bytes = snapshot_file::write(version, state);
+    pub(super) fn save(&self, snapshot: &Snapshot) -> io::Result<u64> {
+        let bytes = snapshot_file::write(snapshot);
         for step in STEPS {
             self.step(step, &bytes).inspect_err(|_| {
                 // A half-written draft would take the room that the next one needs.
@@ -173,10 +174,11 @@ impl Cache {
             })?;
         }
         let mut marks = self.marks();
-        if marks.current != Some(version.digest) {
+        let digest = snapshot.version.digest;
+        if marks.current != Some(digest) {
             marks.trial.replaced();
         }
-        marks.current = Some(version.digest);
+        marks.current = Some(digest);
         Ok(bytes.len() as u64)
     }
 
@@ -258,10 +260,11 @@ impl Boot {
         &mut self,
         file: &Path,
         from: BootedFrom,
-        (version, state): (Version, State),
-        run: &mut impl FnMut(Version, State, BootedFrom) -> Result<(), String>,
+        snapshot: Snapshot,
+        run: &mut impl FnMut(Snapshot, BootedFrom) -> Result<(), String>,
     ) {
-        match run(version, state, from) {
+        let version = snapshot.version;
+        match run(snapshot, from) {
             Ok(()) => (self.running, self.from) = (Some(version), from),
             Err(error) => self.report(file, error),
         }

@@ -76,10 +76,8 @@ impl Client {
         let limit = settings.max_state_bytes;
         let threads =
             Threads::start(apply, limit, &cache, &link, sender).map_err(SyncError::Thread)?;
-        let mut booted = cache.boot(settings.snapshot.as_deref(), |version, state, from| {
-            let result = threads
-                .builder
-                .boot(version, state, from == BootedFrom::Snapshot);
+        let mut booted = cache.boot(settings.snapshot.as_deref(), |snapshot, from| {
+            let result = threads.builder.boot(snapshot, from == BootedFrom::Snapshot);
             result
                 .map(drop)
                 .map_err(|failure| failure.issues.to_string())

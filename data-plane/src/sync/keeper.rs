@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use shared::sync::{State, Version};
+use shared::sync::Version;
+use shared::sync::snapshot_file::Snapshot;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::builder::{Note, lower_priority};
@@ -23,8 +24,10 @@ const RETRY: Duration = Duration::from_secs(10);
 pub(super) struct Keeper(Sender<Job>);
 
 enum Job {
-    /// This version serves since then; `None` if it is on disk already.
-    Serves(Version, Option<State>, Instant),
+    /// This serves since then, and is not on disk yet.
+    Keep(Snapshot, Instant),
+    /// This serves since then, and came from the disk.
+    Watch(Version, Instant),
     Stop,
 }
 
@@ -49,16 +52,14 @@ impl Keeper {
     }
 
     /// A version serves and has to be written.
-    pub(super) fn keep(&self, version: Version, state: State) {
+    pub(super) fn keep(&self, snapshot: Snapshot) {
         // The thread ends only after the last handle stopped it.
-        let _ = self
-            .0
-            .send(Job::Serves(version, Some(state), Instant::now()));
+        let _ = self.0.send(Job::Keep(snapshot, Instant::now()));
     }
 
     /// A version serves that was read from the cache.
     pub(super) fn watch(&self, version: Version) {
-        let _ = self.0.send(Job::Serves(version, None, Instant::now()));
+        let _ = self.0.send(Job::Watch(version, Instant::now()));
     }
 
     /// Writes what is not written yet, and ends the thread.
@@ -71,7 +72,7 @@ struct Worker {
     cache: Arc<Cache>,
     link: Link,
     notes: UnboundedSender<Note>,
-    unsaved: Option<(Version, State)>,
+    unsaved: Option<Snapshot>,
     not_before: Instant,
     on_trial: Option<(Version, Instant)>,
 }
@@ -85,11 +86,12 @@ impl Worker {
                 None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match job {
-                Ok(Job::Serves(version, state, since)) => {
-                    self.on_trial = Some((version, since + HEALTHY_AFTER));
-                    if let Some(state) = state {
-                        self.unsaved = Some((version, state));
-                    }
+                Ok(Job::Keep(snapshot, since)) => {
+                    self.on_trial = Some((snapshot.version, since + HEALTHY_AFTER));
+                    self.unsaved = Some(snapshot);
+                }
+                Ok(Job::Watch(version, since)) => {
+                    self.on_trial = Some((version, since + HEALTHY_AFTER))
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => break,
@@ -116,18 +118,18 @@ impl Worker {
     }
 
     fn save(&mut self, now: Instant) {
-        let Some((version, state)) = self.unsaved.take() else {
+        let Some(snapshot) = self.unsaved.take() else {
             return;
         };
-        match self.cache.save(&version, &state) {
+        match self.cache.save(&snapshot) {
             Ok(bytes) => {
                 self.not_before = Instant::now() + pause(bytes);
-                self.saved(version);
+                self.saved(snapshot.version);
             }
             Err(error) => {
-                tracing::error!(revision = version.revision, %error, "the configuration cannot be kept on disk");
+                tracing::error!(revision = snapshot.version.revision, %error, "the configuration cannot be kept on disk");
                 self.not_before = now + RETRY;
-                self.unsaved = Some((version, state));
+                self.unsaved = Some(snapshot);
                 self.link.update(|status| {
                     status.cache_degraded = true;
                     status.persist_failures += 1;

@@ -31,10 +31,7 @@ mod tests;
 use std::path::PathBuf;
 
 use shared::model::{Issue, Issues};
-use shared::plugins::Catalog;
 use shared::settings::Endpoint;
-
-use crate::config::Config;
 
 pub use cache::CacheError;
 pub use client::Client;
@@ -63,29 +60,6 @@ pub struct Settings {
     pub plugins: Vec<String>,
     /// The kinds and whatever else this node knows.
     pub features: Vec<String>,
-}
-
-impl From<&Config> for Settings {
-    fn from(config: &Config) -> Self {
-        let hostname = hostname::get().unwrap_or_default();
-        let kinds = shared::entities::all().iter();
-        Self {
-            data_dir: config.data_dir.clone(),
-            control_plane: config.control_plane.0.clone(),
-            join: config.join.as_ref().map(|word| word.expose().to_owned()),
-            snapshot: None,
-            max_state_bytes: config.max_state_bytes.0,
-            software: concat!("headgate/", env!("CARGO_PKG_VERSION")).to_owned(),
-            hostname: hostname.to_string_lossy().into_owned(),
-            plugins: Catalog::builtin()
-                .iter()
-                .map(|plugin| plugin.name.to_owned())
-                .collect(),
-            features: kinds
-                .map(|entity| format!("kind:{}", entity.kind))
-                .collect(),
-        }
-    }
 }
 
 /// A version that was built aside and waits for its turn.

@@ -1,8 +1,8 @@
 //! One state as a file: the node's cache and the export have this one format. Pure: bytes in, bytes out.
 //!
 //! `HGSNAP01` ‖ flags u32 ‖ salt\[16\] ‖ epoch\[16\] ‖ revision u64 ‖ digest\[40\] ‖ state_bytes u64 ‖ raw_bytes u64 ‖
-//! data_bytes u64 ‖ data ‖ BLAKE3 of all before it\[32\]. Numbers are big endian; data is what [`frame`] encodes. Flags
-//! and salt are there for encrypted files and zero in these.
+//! data_bytes u64 ‖ data ‖ BLAKE3 of all before it\[32\]. Numbers are big endian; data is what [`frame`] encodes. Flag 1:
+//! empty on purpose. The salt is there for encrypted files and zero in these.
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +19,19 @@ pub const MAGIC: &[u8; 8] = b"HGSNAP01";
 const SALT_BYTES: usize = 16;
 const HEADER_BYTES: usize = MAGIC.len() + 4 + SALT_BYTES + 16 + 8 + DIGEST_BYTES + 3 * 8;
 const HASH_BYTES: usize = blake3::OUT_LEN;
+
+const EXPLICIT_EMPTY: u32 = 1;
+
+/// What a file holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Which version it is.
+    pub version: Version,
+    /// Its documents.
+    pub state: State,
+    /// Whether having no documents was meant: a node that restarts from this is then ready.
+    pub explicit_empty: bool,
+}
 
 /// Why a file is not a usable snapshot.
 #[derive(Debug, thiserror::Error)]
@@ -56,12 +69,17 @@ pub enum SnapshotError {
     Digest,
 }
 
-/// Writes a state as a file's bytes.
-pub fn write(version: &Version, state: &State) -> Vec<u8> {
+/// Writes a file's bytes.
+pub fn write(snapshot: &Snapshot) -> Vec<u8> {
+    let Snapshot { version, state, .. } = snapshot;
     let Frame { data, raw_bytes } = frame::encode_state(state);
     let mut out = Vec::with_capacity(HEADER_BYTES + data.len() + HASH_BYTES);
     out.put_slice(MAGIC);
-    out.put_u32(0);
+    out.put_u32(if snapshot.explicit_empty {
+        EXPLICIT_EMPTY
+    } else {
+        0
+    });
     out.put_slice(&[0; SALT_BYTES]);
     out.put_slice(version.epoch.as_bytes());
     out.put_u64(version.revision);
@@ -77,7 +95,7 @@ pub fn write(version: &Version, state: &State) -> Vec<u8> {
 
 /// Reads a file's bytes. Nothing is believed before the checksum matched, and nothing is allocated for documents before
 /// their declared size was compared with `max_state_bytes`.
-pub fn read(file: &[u8], max_state_bytes: u64) -> Result<(Version, State), SnapshotError> {
+pub fn read(file: &[u8], max_state_bytes: u64) -> Result<Snapshot, SnapshotError> {
     let (header, data) = open(file)?;
     if header.state_bytes.max(header.raw_bytes) > max_state_bytes {
         return Err(SnapshotError::TooLarge {
@@ -92,10 +110,15 @@ pub fn read(file: &[u8], max_state_bytes: u64) -> Result<(Version, State), Snaps
     if state.digest() != header.version.digest {
         return Err(SnapshotError::Digest);
     }
-    Ok((header.version, state))
+    Ok(Snapshot {
+        version: header.version,
+        state,
+        explicit_empty: header.flags & EXPLICIT_EMPTY != 0,
+    })
 }
 
 struct Header {
+    flags: u32,
     version: Version,
     state_bytes: u64,
     raw_bytes: u64,
@@ -115,7 +138,7 @@ fn open(file: &[u8]) -> Result<(Header, &[u8]), SnapshotError> {
         });
     }
     let (content, hash) = file.split_at(file.len() - HASH_BYTES);
-    let (flags, header) = parse_header(&content[MAGIC.len()..HEADER_BYTES]);
+    let header = parse_header(&content[MAGIC.len()..HEADER_BYTES]);
     let expected = shortest.saturating_add(header.data_bytes);
     if expected != found {
         return Err(SnapshotError::Length { expected, found });
@@ -123,20 +146,21 @@ fn open(file: &[u8]) -> Result<(Header, &[u8]), SnapshotError> {
     if blake3::hash(content) != *<&[u8; HASH_BYTES]>::try_from(hash).expect("split there") {
         return Err(SnapshotError::Checksum);
     }
-    if flags != 0 {
-        return Err(SnapshotError::Flags(flags));
+    if header.flags & !EXPLICIT_EMPTY != 0 {
+        return Err(SnapshotError::Flags(header.flags));
     }
     Ok((header, &content[HEADER_BYTES..]))
 }
 
-fn parse_header(mut bytes: &[u8]) -> (u32, Header) {
+fn parse_header(mut bytes: &[u8]) -> Header {
     let flags = bytes.get_u32();
     bytes.advance(SALT_BYTES);
     let epoch = Uuid::from_u128(bytes.get_u128());
     let revision = bytes.get_u64();
     let digest = Digest::from_bytes(&bytes[..DIGEST_BYTES]).expect("of that length");
     bytes.advance(DIGEST_BYTES);
-    let header = Header {
+    Header {
+        flags,
         version: Version {
             epoch,
             revision,
@@ -145,6 +169,5 @@ fn parse_header(mut bytes: &[u8]) -> (u32, Header) {
         state_bytes: bytes.get_u64(),
         raw_bytes: bytes.get_u64(),
         data_bytes: bytes.get_u64(),
-    };
-    (flags, header)
+    }
 }

@@ -173,8 +173,9 @@ proptest! {
         prop_assert_eq!(frame::encode_state(&applied), frame::encode_state(&target));
 
         let version = Version { epoch: Uuid::from_u128(1), revision: 2, digest: target.digest() };
-        let file = snapshot_file::write(&version, &target);
-        prop_assert_eq!(snapshot_file::read(&file, u64::MAX).unwrap(), (version, target));
+        let snapshot = snapshot_file::Snapshot { version, state: target, explicit_empty: false };
+        let file = snapshot_file::write(&snapshot);
+        prop_assert_eq!(snapshot_file::read(&file, u64::MAX).unwrap(), snapshot);
         prop_assert_eq!(documents(&base), kept, "the base is untouched");
     }
 

@@ -194,4 +194,12 @@ mod tests {
             "{shown}"
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_makes_the_parser_panic(word in "\\PC{0,200}", tail in "[A-Za-z0-9_-]{0,150}") {
+            let _ = parse(&word);
+            let _ = parse(&format!("{TAG}{tail}"));
+        }
+    }
 }

@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use shared::sync::State;
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::*;
 
-fn version(revision: u64) -> (Version, State) {
+fn version(revision: u64) -> Snapshot {
     let mut state = State::new();
     let kind: Arc<str> = "routes".into();
     state.insert(&kind, Uuid::nil(), Bytes::from(revision.to_string()));
@@ -15,11 +16,15 @@ fn version(revision: u64) -> (Version, State) {
         revision,
         digest: state.digest(),
     };
-    (version, state)
+    Snapshot {
+        version,
+        state,
+        explicit_empty: false,
+    }
 }
 
 fn digest(revision: u64) -> Digest {
-    version(revision).0.digest
+    version(revision).version.digest
 }
 
 fn open(folder: &TempDir) -> Cache {
@@ -29,14 +34,14 @@ fn open(folder: &TempDir) -> Cache {
 }
 
 fn save(cache: &Cache, revision: u64) {
-    let (version, state) = version(revision);
-    cache.save(&version, &state).unwrap();
+    let snapshot = version(revision);
+    cache.save(&snapshot).unwrap();
 }
 
 /// Starts as a process does: boots, and begins the trial of what it runs.
 fn boot(cache: &Cache) -> Boot {
-    cache.boot(None, |version, _, _| {
-        let _ = cache.begin(version.digest);
+    cache.boot(None, |snapshot, _| {
+        let _ = cache.begin(snapshot.version.digest);
         Ok(())
     })
 }
@@ -199,7 +204,7 @@ fn a_version_that_does_not_build_falls_back_too() {
     save(&cache, 1);
     cache.healthy(digest(1));
     save(&cache, 2);
-    let boot = cache.boot(None, |version, _, _| match version.revision {
+    let boot = cache.boot(None, |snapshot, _| match snapshot.version.revision {
         2 => Err("routes: no".to_owned()),
         _ => Ok(()),
     });
@@ -211,21 +216,21 @@ fn a_version_that_does_not_build_falls_back_too() {
 fn a_given_snapshot_boots_where_the_cache_has_nothing() {
     let folder = TempDir::new().unwrap();
     let export = folder.path().join("export");
-    let (version, state) = version(7);
-    fs::write(&export, snapshot_file::write(&version, &state)).unwrap();
+    let snapshot = version(7);
+    fs::write(&export, snapshot_file::write(&snapshot)).unwrap();
     let cache = open(&folder);
-    let boot = cache.boot(Some(&export), |_, _, _| Ok(()));
+    let boot = cache.boot(Some(&export), |_, _| Ok(()));
     assert_eq!(
         (boot.running, boot.from),
-        (Some(version), BootedFrom::Snapshot)
+        (Some(snapshot.version), BootedFrom::Snapshot)
     );
     save(&cache, 8);
-    let boot = cache.boot(Some(&export), |_, _, _| Ok(()));
+    let boot = cache.boot(Some(&export), |_, _| Ok(()));
     assert_eq!(boot.from, BootedFrom::Cache);
     let missing = folder.path().join("missing");
     drop(cache);
     fs::remove_file(folder.path().join("current.hgs")).unwrap();
-    let boot = open(&folder).boot(Some(&missing), |_, _, _| Ok(()));
+    let boot = open(&folder).boot(Some(&missing), |_, _| Ok(()));
     assert_eq!(
         (boot.running, boot.errors.len()),
         (None, 1),
@@ -259,8 +264,8 @@ fn a_crash_at_any_point_of_a_write_leaves_a_loadable_file() {
             if proven {
                 cache.healthy(digest(1));
             }
-            let (version, state) = version(2);
-            let bytes = snapshot_file::write(&version, &state);
+            let snapshot = version(2);
+            let bytes = snapshot_file::write(&snapshot);
             for step in &STEPS[..steps] {
                 cache.step(*step, &bytes).unwrap();
             }
@@ -275,10 +280,10 @@ fn a_crash_at_any_point_of_a_write_leaves_a_loadable_file() {
         let folder = TempDir::new().unwrap();
         let cache = open(&folder);
         save(&cache, 1);
-        let (version, state) = version(2);
+        let snapshot = version(2);
         fs::write(
             folder.path().join(DRAFT),
-            &snapshot_file::write(&version, &state)[..cut],
+            &snapshot_file::write(&snapshot)[..cut],
         )
         .unwrap();
         drop(cache);
@@ -299,8 +304,8 @@ fn a_write_that_fails_leaves_the_current_file() {
     save(&cache, 1);
     // A folder in the draft's place: it can neither be removed as a file nor written.
     fs::create_dir(folder.path().join(DRAFT)).unwrap();
-    let (version, state) = version(2);
-    assert!(cache.save(&version, &state).is_err());
+    let snapshot = version(2);
+    assert!(cache.save(&snapshot).is_err());
     drop(cache);
     assert_eq!(booted(&folder), (Some(1), BootedFrom::Cache, 0));
 }

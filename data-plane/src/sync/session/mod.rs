@@ -214,6 +214,9 @@ impl Session {
                 return answer;
             }
         }
+        // Data that keeps coming proves both directions, since TCP needs an answer to each piece; and whoever has much to
+        // send over a thin link has no room for heartbeats.
+        self.pulse.echoed = now;
         match &mut self.receiving {
             Receiving::Rest(id) if *id == part.id => {
                 if part.last {

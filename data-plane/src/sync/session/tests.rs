@@ -608,6 +608,25 @@ fn heartbeats_echo_what_was_heard_and_keep_the_session() {
 }
 
 #[test]
+fn data_that_keeps_coming_keeps_a_session_that_has_no_room_for_heartbeats() {
+    let mut table = Table::welcomed(None);
+    let data = Bytes::from(vec![7; 5 * frame::PART_BYTES]);
+    let large = proto::Begin {
+        raw_bytes: LIMIT,
+        ..begin(None, version(1, 6))
+    };
+    let parts = frame::updates(1, large, &data);
+    let ends: Vec<_> = parts
+        .zip(1..)
+        .map(|(part, number)| {
+            table.at(25 * number).message(to_node::M::Update(part));
+            said(&table.on(Event::Tick)).contains(&"end silent".to_owned())
+        })
+        .collect();
+    assert_eq!(ends, [false; 5]);
+}
+
+#[test]
 fn an_echo_of_something_never_said_proves_nothing() {
     let mut table = Table::welcomed(None);
     for second in [5, 10, 20, 29] {

@@ -289,6 +289,34 @@ async fn a_bad_or_damaged_update_is_refused_by_name_and_leaves_what_serves() {
 }
 
 #[tokio::test]
+async fn a_configuration_that_is_empty_on_purpose_stays_so_over_a_restart() {
+    let mut plane = Plane::start(Terms::default()).await;
+    let machine = Machine::new();
+    let running = machine.join(&plane);
+    let mut session = plane.session().await;
+    session.welcome(Plan::Snapshot);
+    let (empty, state) = (State::new(), version(1, 1, "one"));
+    session.snapshot(state.0, &state.1);
+    while session.ack().await.0 != Stage::Durable {}
+    let target = Version {
+        revision: 2,
+        digest: empty.digest(),
+        ..state.0
+    };
+    session.explicit_empty(target);
+    while session.ack().await.0 != Stage::Durable {}
+    assert!(running.link.status().explicit_empty);
+    running.stop().await.unwrap();
+    let running = machine.run(machine.settings(Some(&plane), None));
+    let status = running.link.status();
+    assert_eq!(
+        (status.running, status.explicit_empty),
+        (Some(target), true)
+    );
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_truncated_frame_is_a_decode_error() {
     let mut plane = Plane::start(Terms::default()).await;
     let machine = Machine::new();

@@ -343,6 +343,19 @@ impl Session {
         );
     }
 
+    /// Says that having no documents is meant.
+    pub(super) fn explicit_empty(&mut self, target: shared::sync::Version) {
+        self.updates += 1;
+        let begin = Begin {
+            target: Some(target.into()),
+            explicit_empty: true,
+            ..Begin::default()
+        };
+        for part in frame::updates(self.updates, begin, &frame::encode([]).data) {
+            self.say(to_node::M::Update(part));
+        }
+    }
+
     pub(super) fn send(
         &mut self,
         base: Option<shared::sync::Version>,

@@ -193,3 +193,12 @@ fn parts_of_another_update_or_beyond_the_size_are_refused() {
         Err(AssemblyError::TooLong { declared: 10 })
     );
 }
+
+proptest::proptest! {
+    /// What a stranger sends is an error and never a panic: as a frame, and as the operations inside one.
+    #[test]
+    fn nothing_makes_the_decoder_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
+        let _ = decode(&bytes, 1 << 16);
+        let _ = decode(&compressed(&bytes), bytes.len() as u64);
+    }
+}
