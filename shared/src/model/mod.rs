@@ -82,16 +82,22 @@ impl Model {
     /// What takes part of `all`.
     fn enabled(all: Documents, warnings: Issues) -> Self {
         let services = all.services.only(|service| service.enabled);
-        let routes = all.routes.only(|route| {
-            let service = route.service.as_ref();
-            service.is_none_or(|service| services.contains_key(&service.uuid()))
-        });
+        // Nearly always nothing is out, and then there is nothing to look up for a hundred thousand routes.
+        let routes = match services.len() == all.services.len() {
+            true => all.routes.clone(),
+            false => all.routes.only(|route| {
+                let service = route.service.as_ref();
+                service.is_none_or(|service| services.contains_key(&service.uuid()))
+            }),
+        };
+        let whole = services.len() == all.services.len() && routes.len() == all.routes.len();
         let plugins = all.plugins.only(|plugin| {
             let document = &plugin.document;
             let (route, service) = (&document.route, &document.service);
             document.enabled
-                && route.is_none_or(|route| routes.contains_key(&route.uuid()))
-                && service.is_none_or(|service| services.contains_key(&service.uuid()))
+                && (whole
+                    || route.is_none_or(|route| routes.contains_key(&route.uuid()))
+                        && service.is_none_or(|service| services.contains_key(&service.uuid())))
         });
         Self {
             services,
