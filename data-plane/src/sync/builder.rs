@@ -16,7 +16,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::cache::Cache;
 use super::keeper::Keeper;
-use super::link::Link;
+use super::link::{Arrival, Link};
 use super::session::{BUILD_WITHIN, Built, Failure, Order, Outcome};
 use super::{Applied, Rejected};
 
@@ -138,7 +138,7 @@ impl<F: FnMut(State, Version) -> Result<Applied, Rejected>> Worker<F> {
                 Job::Boot(snapshot, keep, reply) => {
                     let version = snapshot.version;
                     let kept = keep.then(|| snapshot.clone());
-                    let result = self.serve(snapshot, &Permit::default());
+                    let result = self.serve(snapshot, Arrival::Disk, &Permit::default());
                     match (&result, kept) {
                         (Ok(_), Some(snapshot)) => self.keeper.keep(snapshot),
                         (Ok(_), None) => self.keeper.watch(version),
@@ -175,7 +175,11 @@ impl<F: FnMut(State, Version) -> Result<Applied, Rejected>> Worker<F> {
             explicit_empty: order.explicit_empty && state.is_empty(),
             state,
         };
-        self.serve(snapshot, permit)
+        let arrival = match order.base {
+            Some(_) => Arrival::Delta,
+            None => Arrival::Snapshot,
+        };
+        self.serve(snapshot, arrival, permit)
     }
 
     fn result_of(&self, order: &Order) -> Result<State, Failure> {
@@ -202,7 +206,12 @@ impl<F: FnMut(State, Version) -> Result<Applied, Rejected>> Worker<F> {
     }
 
     /// Builds aside, marks the version as on trial, and swaps if that is still wanted.
-    fn serve(&mut self, snapshot: Snapshot, permit: &Permit) -> Result<Built, Failure> {
+    fn serve(
+        &mut self,
+        snapshot: Snapshot,
+        arrival: Arrival,
+        permit: &Permit,
+    ) -> Result<Built, Failure> {
         let version = snapshot.version;
         if !permit.is_open() {
             return Err(late());
@@ -237,6 +246,7 @@ impl<F: FnMut(State, Version) -> Result<Applied, Rejected>> Worker<F> {
         self.running = Some(snapshot);
         self.link.update(|status| {
             status.running = Some(version);
+            status.last_update = Some(arrival);
             status.explicit_empty = explicit_empty;
             status.applied_at = Some(SystemTime::now());
             status.build = took;

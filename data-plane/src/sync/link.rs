@@ -32,6 +32,28 @@ impl BootedFrom {
     }
 }
 
+/// How the running version came to this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// From disk, at the start.
+    Disk,
+    /// As the changes to the version before it.
+    Delta,
+    /// Whole.
+    Snapshot,
+}
+
+impl Arrival {
+    /// As `/status` spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disk => "cache",
+            Self::Delta => "delta",
+            Self::Snapshot => "snapshot",
+        }
+    }
+}
+
 /// The state of the link at one moment.
 #[derive(Clone, Debug)]
 pub struct LinkStatus {
@@ -51,6 +73,8 @@ pub struct LinkStatus {
     pub cache_error: Option<String>,
     /// What serves.
     pub running: Option<Version>,
+    /// How it arrived.
+    pub last_update: Option<Arrival>,
     /// Whether what serves is empty on purpose.
     pub explicit_empty: bool,
     /// When it began to.
@@ -106,6 +130,7 @@ impl Link {
             booted_from: BootedFrom::Empty,
             cache_error: None,
             running: None,
+            last_update: None,
             explicit_empty: false,
             applied_at: None,
             build: Duration::ZERO,

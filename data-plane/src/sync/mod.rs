@@ -37,7 +37,7 @@ pub use cache::CacheError;
 pub use client::Client;
 pub use enrol::JoinError;
 pub use identity::{IdentityError, has_joined};
-pub use link::{BootedFrom, Link, LinkStatus};
+pub use link::{Arrival, BootedFrom, Link, LinkStatus};
 
 /// What the link needs to know of a node's settings.
 #[derive(Clone)]

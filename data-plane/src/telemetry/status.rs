@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::metrics::{Metrics, head};
 use crate::listen::Node;
 use crate::proxy::headers::SERVER_TOKEN;
-use crate::sync::Link;
+use crate::sync::{Arrival, Link};
 
 /// The longest body that is read: `status=draining` needs a few bytes.
 const LONGEST_BODY: usize = 4096;
@@ -78,6 +78,7 @@ impl Status {
                 "digest": runtime.version.as_ref().map(|v| v.digest.to_string()),
                 "stale": link.stale() && runtime.version.is_some(),
                 "age_s": link.age().as_secs(),
+                "last_update": link.last_update.map(Arrival::as_str),
                 "connected": link.connected,
                 "head_revision": link.head,
                 "durable_revision": link.durable.as_ref().map(|v| v.revision),
