@@ -3,10 +3,11 @@
 use super::tls;
 use rustls::ServerConfig;
 use shared::sync::peer::Peer;
+use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -19,8 +20,10 @@ use tonic::transport::server::Connected;
 
 /// sync-protocol.md 5, timers.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-/// Handshakes at a time: above it connections wait in the backlog, so that a crowd cannot starve the sessions.
-const HANDSHAKES: usize = 64;
+/// Connections that have not finished their handshake; further ones are closed at once.
+const PENDING: usize = 1024;
+/// Handshakes of one address at a time: those behind wait, and hold up nobody else.
+const HANDSHAKES: usize = 16;
 /// After an accept that failed for want of files or memory.
 const BREATHER: Duration = Duration::from_millis(100);
 
@@ -45,15 +48,13 @@ pub(super) fn connections(
     shutdown: CancellationToken,
 ) -> mpsc::Receiver<io::Result<Connection>> {
     let (sender, receiver) = mpsc::channel(16);
-    let permits = Arc::new(Semaphore::new(HANDSHAKES));
+    let (pending, lanes) = (
+        Arc::new(Semaphore::new(PENDING)),
+        Arc::new(Lanes::default()),
+    );
     tokio::spawn(async move {
         let accepting = async {
             loop {
-                let permit = permits
-                    .clone()
-                    .acquire_owned()
-                    .await
-                    .expect("the semaphore is never closed");
                 let (stream, address) = match listener.accept().await {
                     Ok(accepted) => accepted,
                     Err(error) => {
@@ -62,11 +63,17 @@ pub(super) fn connections(
                         continue;
                     }
                 };
+                let Ok(permit) = pending.clone().try_acquire_owned() else {
+                    tracing::warn!(%address, "connection closed: too many handshakes");
+                    continue;
+                };
                 let (acceptor, sender) = (TlsAcceptor::from(config()), sender.clone());
+                let lanes = lanes.clone();
                 tokio::spawn(async move {
-                    let established = establish(acceptor, stream, address).await;
+                    let established = lanes.run(address.ip(), establish(acceptor, stream, address));
+                    let established = tokio::time::timeout(HANDSHAKE, established).await;
                     drop(permit);
-                    match established {
+                    match established.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                         Ok(connection) => drop(sender.send(Ok(connection)).await),
                         Err(error) => tracing::info!(%address, %error, "connection refused"),
                     }
@@ -78,16 +85,50 @@ pub(super) fn connections(
     receiver
 }
 
+/// One queue per address.
+#[derive(Default)]
+struct Lanes(Mutex<HashMap<IpAddr, Arc<Semaphore>>>);
+
+impl Lanes {
+    async fn run<T>(&self, address: IpAddr, work: impl Future<Output = T>) -> T {
+        let _leaving = Leaving {
+            lanes: self,
+            address,
+        }; // first in, so that it is the last to be dropped
+        let new = || Arc::new(Semaphore::new(HANDSHAKES));
+        let lane = super::lock(&self.0)
+            .entry(address)
+            .or_insert_with(new)
+            .clone();
+        let _permit = lane.acquire().await.expect("the semaphore is never closed");
+        work.await
+    }
+}
+
+/// Forgets a lane that nobody is in, also when a handshake is given up.
+struct Leaving<'a> {
+    lanes: &'a Lanes,
+    address: IpAddr,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        let mut lanes = super::lock(&self.lanes.0);
+        // Those that work or wait hold the lane themselves.
+        let unused = |lane: &Arc<Semaphore>| Arc::strong_count(lane) == 1;
+        if lanes.get(&self.address).is_some_and(unused) {
+            lanes.remove(&self.address);
+        }
+    }
+}
+
 async fn establish(
     acceptor: TlsAcceptor,
     stream: TcpStream,
     address: SocketAddr,
 ) -> io::Result<Connection> {
     stream.set_nodelay(true)?;
-    let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream));
-    let stream = handshake
-        .await
-        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let stream = acceptor.accept(stream).await?;
     let certificate = stream
         .get_ref()
         .1
@@ -145,5 +186,32 @@ impl AsyncWrite for Connection {
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_from_one_address_holds_up_nobody_else_and_leaves_no_trace() {
+        let lanes = Arc::new(Lanes::default());
+        let [crowd, other] = [[10, 0, 0, 1], [10, 0, 0, 2]].map(IpAddr::from);
+        let waiting: Vec<_> = (0..100)
+            .map(|_| {
+                let lanes = lanes.clone();
+                let stuck = async move { lanes.run(crowd, std::future::pending::<()>()).await };
+                tokio::spawn(tokio::time::timeout(HANDSHAKE, stuck))
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        lanes.run(other, async {}).await;
+        let behind = tokio::time::timeout(HANDSHAKE / 2, lanes.run(crowd, async {})).await;
+        assert!(behind.is_err(), "the lane of the crowd is full");
+        for crowd in waiting {
+            assert!(crowd.await.expect("no panic").is_err());
+        }
+        lanes.run(crowd, async {}).await;
+        assert!(super::super::lock(&lanes.0).is_empty());
     }
 }

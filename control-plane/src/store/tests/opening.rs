@@ -115,3 +115,15 @@ async fn the_copy_made_before_a_migration_is_whole_and_private() {
     let loaded = load::load(&copy, home.folder.path()).unwrap();
     assert_eq!(loaded.version, home.store.version());
 }
+
+#[test]
+fn every_commit_is_synced_to_the_disk() {
+    let folder = TempDir::new().unwrap();
+    let directory = directory::Directory::claim(folder.path()).unwrap();
+    let connection = sqlite::open(&directory).unwrap();
+    let pragma = |name: &str| {
+        connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))
+    };
+    assert_eq!(pragma("journal_mode").unwrap(), "wal".to_owned().into());
+    assert_eq!(pragma("synchronous").unwrap(), 2.into(), "FULL");
+}

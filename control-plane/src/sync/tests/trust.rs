@@ -202,3 +202,24 @@ fn a_key_of_another_authority_is_noticed() {
         Err(HubError::Pki { .. })
     ));
 }
+
+// Elsewhere 127.0.0.2 is no address of this machine until somebody says so.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn connections_that_say_nothing_keep_no_node_out() {
+    let home = Home::new().await;
+    let node = home.joined().await;
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 2], 0))).unwrap();
+        silent.push(socket.connect(home.sync()).await.unwrap());
+    }
+    let began = Instant::now();
+    node.connect(home.sync()).await;
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+}
