@@ -34,7 +34,7 @@ const PING: Duration = Duration::from_secs(10);
 /// The longest message a node may send: Hello.
 const MESSAGE: usize = 256 << 10;
 /// Snapshots on their way at a time.
-const SNAPSHOTS: usize = 16;
+pub(super) const SNAPSHOTS: usize = 16;
 /// After `shutdown`, connections have that long to end by themselves.
 const DRAIN: Duration = Duration::from_secs(2);
 

@@ -13,6 +13,7 @@ use greeting::{Hailed, greet};
 use outstanding::Outstanding;
 use shared::sync::proto::goodbye::Reason as End;
 use shared::sync::proto::to_node::M as To;
+use shared::sync::proto::welcome::Plan;
 use shared::sync::proto::{FromNode, Goodbye, Heartbeat, ToNode, Welcome};
 use shared::sync::{PROTOCOL, backoff};
 use std::sync::Arc;
@@ -150,10 +151,11 @@ impl Session {
 
     async fn welcome(&mut self) -> Result<(), Over> {
         let stage = self.stage.borrow_and_update().clone();
-        let plan = self
-            .peer
-            .decide(stage.target(&self.node).map(|target| &**target))
-            .plan();
+        let target = stage.target(&self.node).map(|target| &**target);
+        let (plan, wait) = match self.peer.decide(target).plan() {
+            Plan::Snapshot if self.shared.snapshots.available_permits() == 0 => (Plan::Wait, TURN),
+            plan => (plan, Duration::ZERO),
+        };
         let version = self.shared.store.version();
         let welcome = Welcome {
             protocol: PROTOCOL,
@@ -162,7 +164,7 @@ impl Session {
             epoch: version.epoch.as_bytes().to_vec(),
             head: version.revision,
             plan: plan.into(),
-            wait_ms: 0,
+            wait_ms: wait.as_millis() as u32,
             heartbeat_ms: HEARTBEAT.as_millis() as u32,
             reconnect_cap_ms: backoff::advised_cap(self.shared.nodes.count()).as_millis() as u32,
         };

@@ -351,3 +351,20 @@ async fn a_stop_says_goodbye_and_ends() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn a_node_waits_for_its_turn_with_a_snapshot_and_gets_it() {
+    let home = Home::new().await;
+    home.first().await;
+    let mut node = home.joined().await;
+    let turns = home.hub.shared.snapshots.clone();
+    let taken = turns
+        .acquire_many_owned(server::SNAPSHOTS as u32)
+        .await
+        .unwrap();
+    let (mut link, welcome) = node.connect(home.sync()).await;
+    assert_eq!(welcome.plan(), Plan::Wait);
+    assert!(link.is_silent(Duration::from_millis(400)).await);
+    drop(taken);
+    assert!(!node.follow(&mut link).await.is_delta());
+}
