@@ -11,7 +11,7 @@ use std::time::{Instant, SystemTime};
 
 use shared::sync::proto::nack::Code;
 use shared::sync::snapshot_file::Snapshot;
-use shared::sync::{State, Version, frame};
+use shared::sync::{Digest, State, Version, frame};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::cache::Cache;
@@ -27,6 +27,8 @@ pub(super) enum Note {
     Built(Outcome),
     /// A version is on disk.
     Persisted(Version),
+    /// Content has run healthy for 60 s.
+    Proven(Digest),
 }
 
 /// Whether a build may still begin to serve; whoever comes first, the swap or the one who gives up, decides.

@@ -302,6 +302,7 @@ impl Client {
     fn remember(&mut self, note: Note) {
         match note {
             Note::Persisted(version) => self.memory.durable = Some(version),
+            Note::Proven(digest) => self.memory.forgive(&digest),
             Note::Built(outcome) => {
                 self.memory.built(&outcome);
                 self.outstanding

@@ -111,6 +111,7 @@ impl Worker {
     fn work(&mut self, now: Instant) {
         if let Some((version, _)) = self.on_trial.take_if(|(_, at)| *at <= now) {
             self.cache.healthy(version.digest);
+            let _ = self.notes.send(Note::Proven(version.digest));
         }
         if self.not_before <= now {
             self.save(now);
@@ -156,12 +157,102 @@ fn pause(bytes: u64) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use shared::sync::State;
+    use tempfile::TempDir;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+    use uuid::Uuid;
+
     use super::*;
+
+    fn snapshot(revision: u64) -> Snapshot {
+        let mut state = State::new();
+        let payload = Bytes::from(revision.to_string());
+        state.insert(&"routes".into(), Uuid::nil(), payload);
+        let version = Version {
+            epoch: Uuid::nil(),
+            revision,
+            digest: state.digest(),
+        };
+        Snapshot {
+            version,
+            state,
+            explicit_empty: false,
+        }
+    }
+
+    fn worker(folder: &TempDir, now: Instant) -> (Worker, UnboundedReceiver<Note>) {
+        let (notes, heard) = unbounded_channel();
+        let (cache, _) = Cache::open(folder.path(), u64::MAX).unwrap();
+        let worker = Worker {
+            cache: Arc::new(cache),
+            link: Link::new(),
+            notes,
+            unsaved: None,
+            not_before: now,
+            on_trial: None,
+        };
+        (worker, heard)
+    }
 
     #[test]
     fn the_pause_between_writes_grows_with_the_file() {
         for (bytes, millis) in [(0, 200), (1_000, 200), (500_000, 500), (10_700_000, 10_000)] {
             assert_eq!(pause(bytes), Duration::from_millis(millis), "{bytes} bytes");
         }
+    }
+
+    #[test]
+    fn the_first_change_is_written_at_once_and_of_those_that_follow_the_newest() {
+        let folder = TempDir::new().unwrap();
+        let now = Instant::now();
+        let (mut worker, mut heard) = worker(&folder, now);
+        let mut written = Vec::new();
+        for (revision, wait) in [(1, 0), (2, 50), (3, 100), (4, 10_000)] {
+            worker.unsaved = Some(snapshot(revision));
+            worker.work(now + Duration::from_millis(wait));
+            while let Ok(note) = heard.try_recv() {
+                written.push(match note {
+                    Note::Persisted(version) => version.revision,
+                    other => panic!("{other:?}"),
+                });
+            }
+        }
+        assert_eq!(written, [1, 4]);
+        assert_eq!(worker.link.status().durable, Some(snapshot(4).version));
+    }
+
+    #[test]
+    fn a_version_is_proven_after_a_minute_and_not_before() {
+        let folder = TempDir::new().unwrap();
+        let now = Instant::now();
+        let (mut worker, mut heard) = worker(&folder, now);
+        let version = snapshot(1).version;
+        let _ = worker.cache.begin(version.digest);
+        worker.on_trial = Some((version, now + HEALTHY_AFTER));
+        worker.work(now + HEALTHY_AFTER - Duration::from_millis(1));
+        assert!(heard.try_recv().is_err());
+        assert_eq!(worker.due(), Some(now + HEALTHY_AFTER));
+        worker.work(now + HEALTHY_AFTER);
+        assert!(matches!(heard.try_recv(), Ok(Note::Proven(digest)) if digest == version.digest));
+        assert_eq!(worker.due(), None);
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_reported_and_tried_again() {
+        let folder = TempDir::new().unwrap();
+        let now = Instant::now();
+        let (mut worker, mut heard) = worker(&folder, now);
+        let obstacle = folder.path().join("current.draft");
+        std::fs::create_dir(&obstacle).unwrap();
+        worker.unsaved = Some(snapshot(1));
+        worker.work(now);
+        let status = worker.link.status();
+        assert!(status.cache_degraded && status.persist_failures == 1 && status.durable.is_none());
+        assert_eq!(worker.due(), Some(now + RETRY));
+        std::fs::remove_dir(&obstacle).unwrap();
+        worker.work(now + RETRY);
+        assert!(matches!(heard.try_recv(), Ok(Note::Persisted(_))));
+        assert!(!worker.link.status().cache_degraded);
     }
 }

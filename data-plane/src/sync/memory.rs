@@ -52,7 +52,7 @@ impl Memory {
         self.refused.push_back(refusal);
     }
 
-    /// An operator asked to try again.
+    /// An operator asked to try again, or the content that once ended the process ran healthy this time.
     pub(super) fn forgive(&mut self, digest: &Digest) {
         self.refused.retain(|refusal| refusal.digest != *digest);
     }

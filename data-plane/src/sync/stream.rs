@@ -128,7 +128,14 @@ async fn talk(
             }
             // Before anything that was said: a flood must not put off the heartbeat.
             () = sleep_until(session.deadline().into()) => Event::Tick,
-            Some(note) = node.notes.recv() => event_of(note),
+            Some(note) = node.notes.recv() => match note {
+                Note::Built(outcome) => Event::Built(outcome),
+                Note::Persisted(version) => Event::Persisted(version),
+                Note::Proven(digest) => {
+                    node.memory.forgive(&digest);
+                    continue;
+                }
+            },
             message = inbox.message() => match message {
                 Ok(Some(proto::ToNode { m: Some(message) })) => Event::Message(message),
                 Ok(Some(proto::ToNode { m: None })) => continue, // a message of a later version
@@ -228,13 +235,6 @@ impl Node<'_> {
             }
             _ => {}
         }
-    }
-}
-
-pub(super) fn event_of(note: Note) -> Event {
-    match note {
-        Note::Built(outcome) => Event::Built(outcome),
-        Note::Persisted(version) => Event::Persisted(version),
     }
 }
 
