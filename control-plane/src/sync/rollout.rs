@@ -96,7 +96,7 @@ pub(super) struct Rollout {
 
 struct Connected {
     software: String,
-    revision: u64,
+    running: Option<Version>,
     refused: Vec<Digest>,
 }
 
@@ -109,6 +109,12 @@ struct Probe {
     until: Option<Instant>,
     /// Two have been asked.
     last: bool,
+}
+
+impl Connected {
+    fn revision(&self) -> u64 {
+        self.running.map_or(0, |version| version.revision)
+    }
 }
 
 impl Rollout {
@@ -133,12 +139,11 @@ impl Rollout {
                 running,
                 refused,
             } => {
-                let revision = running.map_or(0, |version| version.revision);
                 self.nodes.insert(
                     node,
                     Connected {
                         software,
-                        revision,
+                        running,
                         refused,
                     },
                 );
@@ -146,7 +151,7 @@ impl Rollout {
             }
             Event::Applied { node, version } => {
                 if let Some(connected) = self.nodes.get_mut(&node) {
-                    connected.revision = version.revision;
+                    connected.running = Some(version);
                 }
                 self.applied(node, version);
             }
@@ -218,12 +223,14 @@ impl Rollout {
             .iter()
             .filter(|(id, node)| node.software == software && !probe.nodes.contains(id));
         let Some((id, node)) =
-            free.max_by_key(|(id, node)| (node.revision, std::cmp::Reverse(**id)))
+            free.max_by_key(|(id, node)| (node.revision(), std::cmp::Reverse(**id)))
         else {
             return false;
         };
         probe.nodes.insert(*id);
         probe.until = Some(now + ANSWER);
+        // Its Ack may have been lost with a session or a control plane.
+        probe.proven |= node.running == Some(target.version);
         all.insert(*id);
         if node.refused.contains(&target.version.digest) {
             let reason = format!("node {id} refuses this content");
@@ -308,6 +315,9 @@ impl Rollout {
         };
         if connected.refused.contains(&target.version.digest) {
             self.halt(format!("node {node} came back refusing this content"));
+        } else if connected.running == Some(target.version) {
+            let version = target.version;
+            self.applied(node, version);
         } else if !probe.proven {
             probe.until = Some(now + ANSWER);
         }
@@ -343,7 +353,7 @@ impl Rollout {
             if let Some(probe) = self.probes.get_mut(software) {
                 probe.last = true;
             }
-            return;
+            return self.release_if_proven();
         }
         let Some(probe) = self.probes.get(software) else {
             return;

@@ -84,11 +84,9 @@ pub(super) async fn follow(
                 Some(event) => event,
                 None => return,
             },
-            changed = blocked.changed() => {
-                if changed.is_ok() {
-                    shared.nodes.bump();
-                    remember(&shared, &rollout).await;
-                }
+            Ok(()) = blocked.changed() => {
+                shared.nodes.bump();
+                remember(&shared, &rollout).await;
                 Event::Tick
             }
             _ = tick.tick() => Event::Tick,

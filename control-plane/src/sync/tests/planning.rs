@@ -314,6 +314,27 @@ fn a_lost_probe_that_comes_back_willing_is_asked_again() {
 }
 
 #[test]
+fn a_lost_probe_that_comes_back_with_it_has_proven_it() {
+    let (old, new) = (target(1), target(2));
+    let mut trial = Trial::new(&old, &[(1, "a"), (2, "a")]);
+    trial.happens(Event::Published(new.clone()));
+    trial.happens(Event::Lost {
+        node: Uuid::from_u128(1),
+    });
+    trial.connect(1, "a", Some(new.version), &[]);
+    assert_eq!(trial.targets()[..2], [2, 2]);
+}
+
+#[test]
+fn a_version_that_a_node_runs_already_is_proven() {
+    let (old, new) = (target(1), target(2));
+    let mut trial = Trial::new(&old, &[(1, "a")]);
+    trial.connect(2, "a", Some(new.version), &[]);
+    trial.happens(Event::Published(new));
+    assert_eq!(trial.targets()[..2], [2, 2]);
+}
+
+#[test]
 fn a_probe_that_stays_away_is_replaced() {
     let (old, new) = (target(1), target(2));
     let mut trial = Trial::new(&old, &[(1, "a"), (2, "a")]);
