@@ -381,6 +381,8 @@ fn templates_are_text_around_balanced_parentheses() {
         ("pre-$(a.b)-$(c.d)-post", "tetet"),
         ("$('$(x)')", "e"),
         ("$(a.b)$(1", "et"),
+        ("$(1 $(2)", "te"),
+        (")$(1)(", "tet"),
         ("é$(a.é", "t"),
     ] {
         let template = Template::parse(source).expect("a native form");

@@ -4,24 +4,22 @@ use super::{Expression, Operand, Piece, Step, Template};
 
 /// Reads a template. An unbalanced `$(` is text.
 pub(super) fn template(text: &str) -> Result<Template, String> {
+    let closing = closing(text);
     let mut pieces = Vec::new();
-    let mut literal = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("$(") {
-        let Some(length) = balanced(&rest[at + 1..]) else {
-            break;
+    let (mut done, mut from) = (0, 0);
+    while let Some(at) = text[from..].find("$(").map(|at| from + at) {
+        let Some(end) = closing[at + 1] else {
+            from = at + 2;
+            continue;
         };
-        literal.push_str(&rest[..at]);
-        if !literal.is_empty() {
-            pieces.push(Piece::Text(std::mem::take(&mut literal)));
+        if done < at {
+            pieces.push(Piece::Text(text[done..at].to_owned()));
         }
-        let end = at + 1 + length;
-        pieces.push(Piece::Expression(expression(&rest[at + 2..end - 1])?));
-        rest = &rest[end..];
+        pieces.push(Piece::Expression(expression(&text[at + 2..end])?));
+        (done, from) = (end + 1, end + 1);
     }
-    literal.push_str(rest);
-    if !literal.is_empty() {
-        pieces.push(Piece::Text(literal));
+    if done < text.len() {
+        pieces.push(Piece::Text(text[done..].to_owned()));
     }
     Ok(Template {
         source: text.to_owned(),
@@ -29,18 +27,22 @@ pub(super) fn template(text: &str) -> Result<Template, String> {
     })
 }
 
-/// Length up to the parenthesis that closes the first one.
-fn balanced(text: &str) -> Option<usize> {
-    let mut depth = 0usize;
+/// Of each opening parenthesis, where the one is that closes it. One pass, however many are never closed.
+fn closing(text: &str) -> Vec<Option<usize>> {
+    let mut closing = vec![None; text.len()];
+    let mut open = Vec::new();
     for (at, byte) in text.bytes().enumerate() {
         match byte {
-            b'(' => depth += 1,
-            b')' if depth == 1 => return Some(at + 1),
-            b')' => depth -= 1,
+            b'(' => open.push(at),
+            b')' => {
+                if let Some(opening) = open.pop() {
+                    closing[opening] = Some(at);
+                }
+            }
             _ => {}
         }
     }
-    None
+    closing
 }
 
 /// Why an expression is not one of the native forms.
