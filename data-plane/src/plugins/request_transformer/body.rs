@@ -28,7 +28,7 @@ impl Plan {
             RequestBody::Form => Ok(change_form(steps, body, texts)),
             RequestBody::Multipart => match multipart::boundary(headers) {
                 Some(boundary) => change_multipart(steps, body, &boundary, texts)
-                    .map_err(|error| format!("request-transformer: {error}")),
+                    .map_err(|error| error.to_string()),
                 None => Ok(None),
             },
         }

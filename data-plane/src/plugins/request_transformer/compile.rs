@@ -144,7 +144,7 @@ impl HeaderSteps {
 
     /// Whether some step may change the header.
     pub(super) fn touch(&self, header: &http::HeaderName) -> bool {
-        let is = |name: &Name| name.name() == header;
+        let is = |name: &Name| name.may_be(header);
         self.remove.iter().any(is)
             || self.rename.iter().any(|(from, to)| is(from) || is(to))
             || [&self.replace, &self.add, &self.append]
@@ -177,7 +177,7 @@ impl Plan {
                     .remove
                     .headers
                     .iter()
-                    .filter_map(|entry| header(&entry.name))
+                    .filter_map(|entry| other_header(&entry.name))
                     .collect(),
                 rename: config
                     .rename
@@ -185,9 +185,9 @@ impl Plan {
                     .iter()
                     .filter_map(header_rename)
                     .collect(),
-                replace: header_values(&config.replace.headers, &mut head),
-                add: header_values(&config.add.headers, &mut head),
-                append: header_values(&config.append.headers, &mut head),
+                replace: header_values(&config.replace.headers, header, &mut head),
+                add: header_values(&config.add.headers, other_header, &mut head),
+                append: header_values(&config.append.headers, other_header, &mut head),
             },
             query: Steps {
                 remove: names(config.remove.querystring.iter().map(|entry| &entry.name)),
@@ -234,7 +234,16 @@ fn method(text: &str) -> Result<Method, String> {
     method.ok_or_else(|| format!("invalid method: {text}"))
 }
 
-/// A header that may be changed; framing is the proxy's business alone.
+/// A header that is there to be changed, or to be added: any but Host, which is always there and goes its own way.
+fn other_header(name: &str) -> Option<Name> {
+    if name.eq_ignore_ascii_case("host") {
+        warn!("request-transformer: Host can only be replaced; the entry is ignored");
+        return None;
+    }
+    header(name)
+}
+
+/// A header that may be set; framing is the proxy's business alone.
 fn header(name: &str) -> Option<Name> {
     let name = Name::lenient(name)?;
     if name.is_framing() {
@@ -245,22 +254,20 @@ fn header(name: &str) -> Option<Name> {
 }
 
 fn header_rename(entry: &HeaderRename) -> Option<(Name, Name)> {
-    Some((header(&entry.from)?, header(&entry.to)?))
+    Some((other_header(&entry.from)?, header(&entry.to)?))
 }
 
 fn header_values(
     entries: &[HeaderPair],
+    name: impl Fn(&str) -> Option<Name>,
     templates: &mut Templates,
 ) -> Vec<(Name, Source<HeaderValue>)> {
     let applies = entries.iter().filter(|entry| !entry.value.is_empty());
-    applies
-        .filter_map(|entry| {
-            Some((
-                header(&entry.name)?,
-                templates.source(&entry.value, headers::value),
-            ))
-        })
-        .collect()
+    let compiled = |entry: &HeaderPair| {
+        let name = name(&entry.name)?;
+        Some((name, templates.source(&entry.value, headers::value)))
+    };
+    applies.filter_map(compiled).collect()
 }
 
 fn names<'a>(names: impl Iterator<Item = &'a String>) -> Vec<Box<[u8]>> {

@@ -1,11 +1,11 @@
 //! The steps that need no waiting: path, method, headers, query.
 
 use http::header::{CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use shared::types::Step;
 use tracing::warn;
 
-use super::compile::{Plan, Rendered, Source, Steps};
+use super::compile::{Plan, Rendered, Steps};
 use crate::plugins::transform::args::{self, Args};
 use crate::plugins::transform::content_type::{self, RequestBody};
 use crate::plugins::transform::headers::{self, Name};
@@ -125,12 +125,12 @@ impl Plan {
 
     fn change_headers(&self, parts: &mut Parts<'_>, texts: &Rendered) {
         let steps = &self.headers;
-        for name in steps.remove.iter().filter(|name| !is_host(name)) {
+        for name in &steps.remove {
             headers::remove(parts.headers, name);
         }
-        for (from, to) in steps.rename.iter().filter(|(from, _)| !is_host(from)) {
+        for (from, to) in &steps.rename {
             if is_host(to) {
-                rename_to_host(parts, from.name());
+                rename_to_host(parts, from);
             } else {
                 headers::rename(parts.headers, from, to);
             }
@@ -143,10 +143,10 @@ impl Plan {
                 headers::replace(parts.headers, name, &value);
             }
         }
-        for (name, source) in not_host(&steps.add) {
+        for (name, source) in &steps.add {
             headers::add(parts.headers, name, &source.value(texts));
         }
-        for (name, source) in not_host(&steps.append) {
+        for (name, source) in &steps.append {
             headers::append(parts.headers, name, &source.value(texts));
         }
     }
@@ -207,14 +207,7 @@ fn is_host(name: &Name) -> bool {
     *name.name() == HOST
 }
 
-/// Entries for Host in `add` and `append` do nothing: there always is one.
-fn not_host(
-    entries: &[(Name, Source<HeaderValue>)],
-) -> impl Iterator<Item = &(Name, Source<HeaderValue>)> {
-    entries.iter().filter(|(name, _)| !is_host(name))
-}
-
-fn rename_to_host(parts: &mut Parts<'_>, from: &HeaderName) {
+fn rename_to_host(parts: &mut Parts<'_>, from: &Name) {
     if let Some(value) = headers::take(parts.headers, from).into_iter().next() {
         *parts.host = Some(value);
     }

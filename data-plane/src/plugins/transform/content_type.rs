@@ -72,12 +72,9 @@ fn is_json_type(element: &str) -> bool {
 }
 
 fn is_json_subtype(subtype: &str) -> bool {
-    let suffix = subtype
-        .len()
-        .checked_sub("+json".len())
-        .and_then(|at| subtype.get(at..));
-    subtype.eq_ignore_ascii_case("json")
-        || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("+json"))
+    let subtype = subtype.to_ascii_lowercase();
+    // gRPC may call itself `grpc+json`, but its bodies are frames.
+    subtype == "json" || (subtype.ends_with("+json") && !subtype.starts_with("grpc"))
 }
 
 fn is_parameter(text: &str) -> bool {
@@ -136,6 +133,7 @@ mod tests {
             ("application/vnd.api+json", true),
             ("application/problem+JSON", true),
             ("text/plain, application/json", true),
+            ("application/grpc+json", false),
             ("application/json;", false),
             ("application/json; charset", false),
             ("text/json", false),

@@ -47,6 +47,11 @@ impl Name {
         headers.get_all(self.existing(headers)).iter()
     }
 
+    /// Whether it may find that header.
+    pub fn may_be(&self, header: &HeaderName) -> bool {
+        self.name == *header || self.dashed.as_ref() == Some(header)
+    }
+
     /// The name itself.
     pub fn name(&self) -> &HeaderName {
         &self.name
@@ -70,9 +75,8 @@ pub fn remove(headers: &mut HeaderMap, name: &Name) {
 
 /// Moves every value to another name, whose own are lost.
 pub fn rename(headers: &mut HeaderMap, from: &Name, to: &Name) {
-    let from = from.existing(headers);
     let to = to.existing(headers);
-    if from == to {
+    if from.existing(headers) == to {
         return;
     }
     for (i, value) in take(headers, from).into_iter().enumerate() {
@@ -85,7 +89,8 @@ pub fn rename(headers: &mut HeaderMap, from: &Name, to: &Name) {
 }
 
 /// Takes every value out.
-pub fn take(headers: &mut HeaderMap, name: &HeaderName) -> Vec<HeaderValue> {
+pub fn take(headers: &mut HeaderMap, name: &Name) -> Vec<HeaderValue> {
+    let name = name.existing(headers);
     let values = headers.get_all(name).iter().cloned().collect();
     headers.remove(name);
     values

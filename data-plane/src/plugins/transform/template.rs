@@ -25,7 +25,7 @@ pub struct Scope<'a> {
 /// The text of a template for one request.
 ///
 /// # Errors
-/// The line for the error log, as Kong writes it.
+/// What the error log says of it, in Kong's words.
 pub fn render(template: &Template, scope: &Scope<'_>) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
     for piece in &template.pieces {
@@ -34,7 +34,7 @@ pub fn render(template: &Template, scope: &Scope<'_>) -> Result<Vec<u8>, String>
             Piece::Expression(expression) => evaluate(expression, scope)
                 .map_err(|error| {
                     format!(
-                        "[request-transformer] failed to render the template {}, error:{error}",
+                        "failed to render the template {}, error:{error}",
                         template.source
                     )
                 })?
@@ -235,7 +235,7 @@ mod tests {
         let error = rendered_if(false, "$(headers.x_one)").expect_err("it is a template");
         assert_eq!(
             error,
-            "[request-transformer] failed to render the template $(headers.x_one), error:loading of untrusted \
+            "failed to render the template $(headers.x_one), error:loading of untrusted \
              Lua code disabled because 'untrusted_lua' config option is set to 'off'"
         );
     }
@@ -301,7 +301,7 @@ mod tests {
             ("$()", "unexpected symbol near ')'"),
         ] {
             let expected = format!(
-                "[request-transformer] failed to render the template {source}, error:[string \"TMP\"]:1: {error}"
+                "failed to render the template {source}, error:[string \"TMP\"]:1: {error}"
             );
             assert_eq!(rendered(source), Err(expected), "{source}");
         }
