@@ -41,7 +41,7 @@ use reply::Reply;
 use shared::plugins::Catalog;
 use shared::schema::FormOptions;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
 type Answer = Result<Reply, Failure>;
@@ -69,6 +69,25 @@ pub struct Traffic {
     pub accepted: AtomicU64,
     pub active: AtomicU64,
     pub requests: AtomicU64,
+    /// Requests that are being answered.
+    pub serving: AtomicU64,
+}
+
+/// Counts a request as being answered for as long as it lives; a client that goes away drops it early.
+pub struct Serving<'a>(&'a Traffic);
+
+impl Traffic {
+    pub fn begin(&self) -> Serving<'_> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.serving.fetch_add(1, Ordering::Relaxed);
+        Serving(self)
+    }
+}
+
+impl Drop for Serving<'_> {
+    fn drop(&mut self) {
+        self.0.serving.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Admin {

@@ -24,17 +24,15 @@ impl Admin {
         if entity.kind != KIND {
             return Ok(());
         }
-        let fits = match (scope(document, "route"), scope(document, "service")) {
-            (Some(route), _) => self.route_shares(route, document).await?.then_some(()),
-            (None, Some(service)) => self.service_shares(service, document).await?.then_some(()),
-            (None, None) => Some(()),
+        let (fits, otherwise) = match (scope(document, "route"), scope(document, "service")) {
+            (Some(route), _) => (self.route_shares(route, document).await?, OF_ROUTE),
+            (None, Some(service)) => (self.service_shares(service, document).await?, OF_SERVICE),
+            (None, None) => return Ok(()),
         };
-        let text = if scope(document, "route").is_some() {
-            OF_ROUTE
-        } else {
-            OF_SERVICE
-        };
-        fits.ok_or_else(|| mismatch(text))
+        match fits {
+            true => Ok(()),
+            false => Err(mismatch(otherwise)),
+        }
     }
 
     /// As [`Admin::check_protocols`], after a PATCH. `named`: it gave the service by name, which Kong does not look

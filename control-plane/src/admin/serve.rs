@@ -13,7 +13,6 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 use percent_encoding::percent_decode_str;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 const SERVER: HeaderValue =
@@ -45,7 +44,7 @@ impl Call<'_> {
 /// A request for a known address.
 pub async fn endpoint(admin: Arc<Admin>, endpoint: Arc<Endpoint>, request: Request) -> Response {
     let begun = Instant::now();
-    admin.traffic.requests.fetch_add(1, Ordering::Relaxed);
+    let _serving = admin.traffic.begin();
     let (head, body) = request.into_parts();
     if head.method == Method::TRACE {
         return trace();
@@ -63,7 +62,7 @@ pub async fn endpoint(admin: Arc<Admin>, endpoint: Arc<Endpoint>, request: Reque
 /// A request for anything else.
 pub async fn unknown(admin: Arc<Admin>, request: Request) -> Response {
     let begun = Instant::now();
-    admin.traffic.requests.fetch_add(1, Ordering::Relaxed);
+    let _serving = admin.traffic.begin();
     let (head, _) = request.into_parts();
     if head.method == Method::TRACE {
         return trace();
@@ -96,12 +95,16 @@ async fn answer(admin: &Admin, endpoint: &Endpoint, head: &Parts, body: Body) ->
         }
     };
     let path = head.uri.path();
+    let wait = match method {
+        Method::GET => None,
+        _ => Wait::parse(&query)?,
+    };
     let call = Call {
         admin,
         method,
         path,
         keys: keys(endpoint, path)?,
-        wait: Wait::parse(&query)?,
+        wait,
         query,
         arguments,
     };

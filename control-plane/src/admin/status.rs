@@ -123,6 +123,7 @@ pub async fn status(call: &Call<'_>) -> Answer {
     let traffic = &call.admin.traffic;
     let accepted = traffic.accepted.load(Ordering::Relaxed);
     let active = traffic.active.load(Ordering::Relaxed);
+    let serving = traffic.serving.load(Ordering::Relaxed);
     let memory = memory(call)?;
     let reachable = call.admin.store.get("services", Uuid::nil()).await.is_ok();
     Ok(Reply::ok(&json!({
@@ -132,8 +133,8 @@ pub async fn status(call: &Call<'_>) -> Answer {
             "connections_handled": accepted,
             "connections_active": active,
             "connections_reading": 0,
-            "connections_writing": 1,
-            "connections_waiting": active.saturating_sub(1),
+            "connections_writing": serving,
+            "connections_waiting": active.saturating_sub(serving),
             "total_requests": traffic.requests.load(Ordering::Relaxed),
         },
         "memory": memory,
