@@ -24,9 +24,8 @@ impl Stamped {
         let path = |kind: &str, document: Value| {
             format!("/{kind}/{}", document["id"].as_str().expect("an id"))
         };
-        let service = admin
-            .create("/services", json!({ "url": upstream.url(), "path": "/s0" }))
-            .await;
+        let url = format!("{}/s0", upstream.url());
+        let service = admin.create("/services", json!({ "url": url })).await;
         let route = json!({ "name": "r0", "paths": ["/"], "strip_path": false, "service": { "id": service["id"] } });
         let route = path("routes", admin.create("/routes", route).await);
         let plugin = admin
