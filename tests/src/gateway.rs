@@ -82,7 +82,7 @@ impl Gateway {
         gateway
     }
 
-    /// Starts another node with a token of its own and adds it.
+    /// Starts another node with a token of its own, waits until it is connected, and adds it.
     pub async fn join(&mut self, flags: &[String]) -> &mut Node {
         self.join_through(self.control_plane.sync, flags).await
     }
@@ -92,6 +92,7 @@ impl Gateway {
         let token = self.control_plane.token().await;
         let folder = self.folder.path().join(format!("dp{}", self.nodes.len()));
         let node = Node::join(&folder, sync, &token, flags).await;
+        node.connected().await;
         self.nodes.push(node);
         self.nodes.last_mut().expect("one was just added")
     }
@@ -307,6 +308,15 @@ impl Node {
         self.status().await["configuration"]["revision"]
             .as_u64()
             .expect("a node's status has a revision")
+    }
+
+    /// Waits until it has a session with the control plane; from then on its identity is on disk.
+    pub async fn connected(&self) {
+        let what = format!("node on {} is connected", self.proxy);
+        eventually(&what, || async {
+            self.status().await["configuration"]["connected"] == true
+        })
+        .await;
     }
 
     /// Waits until it serves this revision or a newer one.
