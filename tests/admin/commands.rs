@@ -223,3 +223,29 @@ async fn help_and_version_are_answers_not_errors() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_admin_api_is_served_over_tls_too() {
+    let folder = folder();
+    let listens = [
+        "--sync-listen",
+        "127.0.0.1:0",
+        "--enroll-listen",
+        "127.0.0.1:0",
+    ];
+    let process = Launch::new("headgate-cp", folder.path())
+        .args(["--admin-listen", "127.0.0.1:0, 127.0.0.1:0 ssl http2"])
+        .args(listens)
+        .start()
+        .await;
+    let mut conn = tests::wire::Conn::tls(process.address("admin_ssl"), None)
+        .await
+        .expect("TLS is served");
+    conn.send(&tests::Request::get("/status").bytes("localhost"))
+        .await
+        .expect("it reads");
+    conn.reply("GET").await.expect_status(200);
+    tests::wire::exchange(process.address("admin"), &tests::Request::get("/status"))
+        .await
+        .expect_status(200);
+}

@@ -4,6 +4,7 @@ mod failures;
 mod names;
 mod operator;
 mod protocols;
+mod settings;
 mod streams;
 
 use serde_json::{Value, json};

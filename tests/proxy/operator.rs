@@ -68,17 +68,13 @@ async fn the_status_says_what_is_served() {
         configuration["epoch"].is_string() && configuration["digest"].is_string(),
         "{status}"
     );
-    let nodes = gateway
-        .admin()
-        .get("/headgate/data-planes")
-        .await
-        .expect_status(200)
-        .json();
-    assert_eq!(nodes["data"].as_array().map(Vec::len), Some(1), "{nodes}");
-    assert_eq!(
-        nodes["data"][0]["applied_revision"], configuration["revision"],
-        "both planes agree"
-    );
+    let admin = gateway.admin();
+    eventually("both planes agree", || async {
+        let nodes = admin.get("/headgate/data-planes").await.json();
+        nodes["data"].as_array().map(Vec::len) == Some(1)
+            && nodes["data"][0]["applied_revision"] == configuration["revision"]
+    })
+    .await;
     let reply = status_port(&gateway, Request::get("/nothing"))
         .await
         .expect_status(404);

@@ -3,5 +3,8 @@
 mod cache;
 mod change_under_traffic;
 mod identity;
+mod in_flight;
 mod kill_rounds;
+mod node_kills;
+mod partition;
 mod takeover;
