@@ -188,13 +188,19 @@ impl Enrolment {
     ) -> Result<proto::Identity, JoinError> {
         let token = token::parse(&request.token)
             .map_err(|error| JoinError::Malformed(error.to_string()))?;
-        let node = Uuid::new_v4();
+        // The same request is the same node: when the answer was lost, asking again spends no further use.
+        let node = Uuid::new_v5(&token.id, &request.csr);
         let signed = self
             .authority
             .node(&request.csr, node)
             .map_err(|error| JoinError::Malformed(error.to_string()))?;
         loop {
-            let (mut record, revision) = self.usable(&token).await?;
+            let usable = self.usable(&token).await;
+            let again = matches!(usable, Ok(_) | Err(JoinError::UsedUp));
+            if again && self.nodes.came_with(node, token.id) {
+                break;
+            }
+            let (mut record, revision) = usable?;
             record.used += 1;
             let joined = Joined {
                 id: node,

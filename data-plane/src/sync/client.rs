@@ -19,7 +19,7 @@ use super::builder::Note;
 use super::cache::{Boot, Cache};
 use super::connect::{Resolver, cluster, connect};
 use super::enrol::{JoinError, join, renew};
-use super::identity::{Identity, load_endpoints, store_endpoints};
+use super::identity::{Identity, Request, load_endpoints, store_endpoints};
 use super::link::{BootedFrom, Link};
 use super::memory::{Memory, Refusal};
 use super::pace::{Endpoints, Pace, REVOKED_FOR};
@@ -45,6 +45,8 @@ pub struct Client {
     instance: Uuid,
     identity: Option<Arc<ArcSwap<Identity>>>,
     token: Option<Token>,
+    /// The request to join, kept until it is answered.
+    asking: Option<Request>,
     endpoints: Endpoints,
     resolver: Resolver,
     booted: Boot,
@@ -97,6 +99,7 @@ impl Client {
             instance: Uuid::new_v4(),
             identity: identity.map(|identity| Arc::new(ArcSwap::from_pointee(identity))),
             token,
+            asking: None,
             endpoints: Endpoints::new(endpoints),
             resolver: Resolver::default(),
             booted,
@@ -261,7 +264,12 @@ impl Client {
     async fn join(&mut self, endpoint: &Endpoint, token: &Token) -> Result<Identity, Stop> {
         let word = self.settings.join.as_deref().unwrap_or_default();
         let (hostname, software) = (&self.settings.hostname, &self.settings.software);
+        let request = match self.asking.take() {
+            Some(request) => request,
+            None => Request::new().map_err(|error| Stop::Refused(error.into()))?,
+        };
         let joined = join(
+            &request,
             endpoint,
             word,
             token,
@@ -276,7 +284,10 @@ impl Client {
             Ok(identity)
         });
         stored.map_err(|error| match error.may_pass() {
-            true => Stop::Retry(error.to_string()),
+            true => {
+                self.asking = Some(request);
+                Stop::Retry(error.to_string())
+            }
             false => Stop::Refused(error),
         })
     }

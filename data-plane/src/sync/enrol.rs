@@ -44,8 +44,10 @@ impl From<ConnectError> for JoinError {
     }
 }
 
-/// Sends a new key's request with the token, as it was pasted, to the enrolment port of the control plane's host.
+/// Sends a key's request with the token, as it was pasted, to the enrolment port of the control plane's host. Sent again
+/// after an answer that was lost, the same request gets the same node and spends no further use of the token.
 pub(super) async fn join(
+    request: &Request,
     endpoint: &Endpoint,
     word: &str,
     token: &token::Token,
@@ -58,7 +60,6 @@ pub(super) async fn join(
         port: token.enroll_port,
     };
     let channel = connect(&at, pinned(token.ca_key), resolver).await?;
-    let request = Request::new()?;
     let message = JoinRequest {
         token: word.trim().to_owned(),
         csr: request.csr.clone(),

@@ -87,7 +87,7 @@ impl Request {
 
     /// Makes the identity of what the control plane answered. With `pinned`, one of the CAs must have that key.
     pub(super) fn answered(
-        self,
+        &self,
         answer: proto::Identity,
         pinned: Option<[u8; 32]>,
     ) -> Result<Identity, IdentityError> {

@@ -86,6 +86,14 @@ impl Nodes {
         }
     }
 
+    /// Whether that node is here and came with this token.
+    pub(super) fn came_with(&self, id: Uuid, token: Uuid) -> bool {
+        let nodes = self.lock();
+        nodes
+            .get(&id)
+            .is_some_and(|node| node.record.token == Some(token))
+    }
+
     /// Records a new node together with the use of its token.
     pub(super) async fn join(&self, joined: Joined, count: Write) -> Result<(), WriteError> {
         let record = Record {

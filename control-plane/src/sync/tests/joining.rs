@@ -35,6 +35,23 @@ async fn a_token_lets_as_many_nodes_in_as_it_has_uses() {
 }
 
 #[tokio::test]
+async fn a_join_whose_answer_was_lost_can_be_asked_for_again() {
+    let home = Home::new().await;
+    let token = home.token(1).await;
+    let (csr, _) = node::request();
+    let first = node::join(home.enroll(), &token, csr.clone())
+        .await
+        .unwrap();
+    let again = node::join(home.enroll(), &token, csr).await.unwrap();
+    assert_eq!(again.node_id, first.node_id);
+    let stranger = Node::join(home.enroll(), &token).await;
+    let refusal = stranger.err().expect("the token has one use");
+    assert!(refusal.message().contains("used up"), "{refusal}");
+    let [status] = home.hub.tokens().await.unwrap().try_into().unwrap();
+    assert_eq!((status.used, home.hub.nodes().len()), (1, 1));
+}
+
+#[tokio::test]
 async fn a_node_gets_the_labels_of_its_token_and_keeps_them() {
     let home = Home::new().await;
     let node = home.joined().await;
