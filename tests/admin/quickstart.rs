@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use regex::{Captures, Regex};
 use tests::Request;
@@ -180,7 +181,9 @@ async fn the_readme_does_what_it_says() {
 async fn the_quickstart_begins_empty_and_keeps_what_it_was_told() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let ports = Ports::choose();
+    let begin = Instant::now();
     let mut first = quickstart(folder.path(), &ports).await;
+    println!("the quickstart was ready after {:?}", begin.elapsed());
     let admin = tests::admin::Admin::new(ports.of(8001));
     for collection in ["services", "routes", "plugins", "consumers"] {
         assert_eq!(admin.list(collection).await.len(), 0, "{collection}");

@@ -2,6 +2,7 @@
 
 mod cache;
 mod change_under_traffic;
+mod hostile;
 mod identity;
 mod in_flight;
 mod kill_rounds;
