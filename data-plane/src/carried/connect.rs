@@ -14,8 +14,8 @@ use shared::settings::TrustedCertificates;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::outgoing::TrackedBody;
 use super::pool::Key;
-use crate::proxy::upstream::TrackedBody;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]

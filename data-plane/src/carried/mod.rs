@@ -3,4 +3,5 @@
 pub mod connect;
 pub mod deadline;
 pub mod dns;
+pub mod outgoing;
 pub mod pool;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use hyper::client::conn::http1::SendRequest;
 
-use crate::proxy::upstream::TrackedBody;
+use super::outgoing::TrackedBody;
 
 /// What must be equal for a connection to be used again (proxy-and-routing.md 8.3).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

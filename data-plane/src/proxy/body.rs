@@ -1,15 +1,14 @@
 //! Bodies on their way up: nothing, bytes, or a stream with what was already read of it in front.
 
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::carried::deadline::{Elapsed, within};
+use crate::carried::outgoing::UpstreamBody;
 
 /// The body of a client's request.
 #[derive(Debug, Default)]
@@ -194,64 +193,6 @@ pub(crate) async fn collect_within(
         }
         if read.len() > most {
             return Ok((read.finish(), false));
-        }
-    }
-}
-
-/// A body on its way to an upstream.
-#[derive(Debug)]
-pub enum UpstreamBody {
-    /// Bytes; empty means no body.
-    Full(Bytes),
-    /// A stream with what was read of it in front.
-    Stream {
-        /// Goes first.
-        front: Bytes,
-        /// Then this.
-        rest: Incoming,
-    },
-}
-
-impl Body for UpstreamBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match self.get_mut() {
-            Self::Full(bytes) | Self::Stream { front: bytes, .. } if !bytes.is_empty() => {
-                Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))))
-            }
-            Self::Full(_) => Poll::Ready(None),
-            Self::Stream { rest, .. } => {
-                let frame = ready!(Pin::new(rest).poll_frame(cx));
-                Poll::Ready(frame)
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Full(bytes) => bytes.is_empty(),
-            Self::Stream { front, rest } => front.is_empty() && rest.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Stream { front, rest } => {
-                let rest = rest.size_hint();
-                let front = front.len() as u64;
-                let mut hint = SizeHint::new();
-                hint.set_lower(front + rest.lower());
-                if let Some(upper) = rest.upper() {
-                    hint.set_upper(front + upper);
-                }
-                hint
-            }
         }
     }
 }

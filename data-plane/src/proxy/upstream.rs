@@ -1,25 +1,22 @@
 //! Asks the upstream: tries, time-outs and what their failures mean (proxy-and-routing.md 8).
 
-use std::cell::Cell;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use hyper::body::Incoming;
 
-use super::body::{BodyError, RequestBody, UpstreamBody};
+use super::body::{BodyError, RequestBody};
 use super::ctx::Ctx;
 use super::error::Halt;
 use crate::carried::connect::{ConnectError, Connector};
 use crate::carried::deadline::{Elapsed, within};
 use crate::carried::dns::DnsError;
+use crate::carried::outgoing::{Progress, TrackedBody, UpstreamBody};
 use crate::carried::pool::{Key, Pooled, TlsKey};
 use crate::listen::Gate;
 use crate::runtime::UpstreamPlan;
@@ -469,75 +466,3 @@ fn server_name(host: Option<&HeaderValue>, plan: &UpstreamPlan) -> Rc<str> {
     let text = host.and_then(|h| h.to_str().ok()).unwrap_or(&plan.host);
     Rc::from(crate::router::split_host(text, plan.port).0)
 }
-
-/// How far a request body has got.
-pub struct Progress {
-    last: Cell<Instant>,
-    ended: Cell<bool>,
-    waits_for_client: Cell<bool>,
-    client_error: Cell<Option<hyper::Error>>,
-}
-
-impl Progress {
-    fn new(ended: bool) -> Self {
-        Self {
-            last: Cell::new(Instant::now()),
-            ended: Cell::new(ended),
-            waits_for_client: Cell::new(false),
-            client_error: Cell::new(None),
-        }
-    }
-}
-
-/// A request body that notes its progress.
-pub struct TrackedBody {
-    body: UpstreamBody,
-    progress: Rc<Progress>,
-}
-
-impl Body for TrackedBody {
-    type Data = Bytes;
-    type Error = BrokenOff;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        let progress = &self.progress;
-        progress.waits_for_client.set(polled.is_pending());
-        match polled {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(frame) => {
-                progress.last.set(Instant::now());
-                match frame {
-                    Some(Ok(frame)) => {
-                        progress.ended.set(self.body.is_end_stream());
-                        Poll::Ready(Some(Ok(frame)))
-                    }
-                    Some(Err(error)) => {
-                        progress.client_error.set(Some(error));
-                        Poll::Ready(Some(Err(BrokenOff)))
-                    }
-                    None => {
-                        progress.ended.set(true);
-                        Poll::Ready(None)
-                    }
-                }
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// The client's body broke off; the cause is in [`Progress`].
-#[derive(Debug, thiserror::Error)]
-#[error("the client's body broke off")]
-pub struct BrokenOff;
