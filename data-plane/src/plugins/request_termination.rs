@@ -5,6 +5,7 @@ use futures_util::future::LocalBoxFuture;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 use shared::plugins::RequestTermination;
+use tracing::warn;
 
 use super::transform::args;
 use super::transform::headers::{self, Name};
@@ -60,8 +61,7 @@ impl Plugin for Handler {
             (false, None, None) => Reply::Status,
         };
         Self {
-            status: StatusCode::from_u16(config.status_code)
-                .unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
+            status: final_status(config.status_code),
             reply,
             trigger: config.trigger.as_ref().map(|name| Trigger {
                 text: name.to_string(),
@@ -131,6 +131,20 @@ impl Trigger {
                 .next()
                 .is_some()
     }
+}
+
+/// A status below 200 announces an answer and can not be one.
+fn final_status(code: u16) -> StatusCode {
+    let status = StatusCode::from_u16(code).ok();
+    status
+        .filter(|status| !status.is_informational())
+        .unwrap_or_else(|| {
+            warn!(
+                code,
+                "request-termination: not the status of an answer, 500 is sent"
+            );
+            StatusCode::INTERNAL_SERVER_ERROR
+        })
 }
 
 /// The message of statuses that have one without being told.

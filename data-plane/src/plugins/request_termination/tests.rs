@@ -42,6 +42,7 @@ fn every_configuration_has_its_answer() {
         (json!({"status_code": 200}), 200, None),
         (json!({"status_code": 301}), 301, None),
         (json!({"status_code": 400}), 400, None),
+        (json!({"status_code": 101}), 500, None),
     ] {
         let handler = handler(config.clone());
         let made = match &handler.reply {

@@ -3,7 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::{Document, MAX_DEPTH, Members, Node};
+use super::node::{Members, Node};
+use super::{Document, MAX_DEPTH};
 
 /// Where an edit applies.
 #[derive(Clone, Debug, PartialEq, Eq)]
