@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 fn greetings() -> Vec<Vec<u8>> {
     let noise = |seed: usize| {
         (0..4096)
-            .map(|index: usize| (index * seed >> 3 ^ index) as u8)
+            .map(|index: usize| (((index * seed) >> 3) ^ index) as u8)
             .collect::<Vec<u8>>()
     };
     let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
