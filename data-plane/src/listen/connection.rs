@@ -1,13 +1,25 @@
 //! One client's connection: what every request on it has in common is worked out once, here.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue};
 
 use crate::runtime::ProxySettings;
+
+/// Whether a connection is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// No.
+    Open,
+    /// When its requests have ended.
+    Soon,
+    /// Whatever it does.
+    Now,
+}
 
 /// One client's connection.
 pub struct Connection {
@@ -33,6 +45,8 @@ pub struct Connection {
     in_flight: Cell<u32>,
     served: Cell<u64>,
     idle_since: Cell<Instant>,
+    ending: Cell<Ending>,
+    driver: RefCell<Option<Waker>>,
     settings: Arc<ProxySettings>,
 }
 
@@ -61,6 +75,8 @@ impl Connection {
             in_flight: Cell::new(0),
             served: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
+            ending: Cell::new(Ending::Open),
+            driver: RefCell::new(None),
             settings,
         }
     }
@@ -95,6 +111,23 @@ impl Connection {
     pub(crate) fn end(&self) {
         self.in_flight.set(self.in_flight.get().saturating_sub(1));
         self.idle_since.set(Instant::now());
+    }
+
+    /// Asked at each poll by what drives the connection, which is woken when the answer changes.
+    pub(super) fn ending(&self, driver: &Waker) -> Ending {
+        let mut kept = self.driver.borrow_mut();
+        if !kept.as_ref().is_some_and(|kept| kept.will_wake(driver)) {
+            *kept = Some(driver.clone());
+        }
+        self.ending.get()
+    }
+
+    /// Tells the connection to end.
+    pub(super) fn end_it(&self, ending: Ending) {
+        self.ending.set(ending);
+        if let Some(driver) = self.driver.borrow().as_ref() {
+            driver.wake_by_ref();
+        }
     }
 
     /// Ends once no request has run for `limit`. One timer per connection, not per request.

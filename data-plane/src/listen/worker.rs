@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -19,10 +21,11 @@ use rustls::ServerConfig;
 use shared::settings::Listen;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::{AbortHandle, JoinSet, LocalSet};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::connection::Ending;
 use super::{Connection, Gate, Node};
 use crate::carried::deadline::within;
 use crate::proxy;
@@ -32,6 +35,8 @@ use crate::telemetry::metrics::Shard;
 
 /// How long a client has for its TLS handshake, and for each head it sends.
 const HANDSHAKE: Duration = Duration::from_secs(30);
+/// How long a connection that is to end may still carry part of a head.
+const HALF_A_HEAD: Duration = Duration::from_secs(5);
 
 /// What one worker is started with.
 pub struct Worker {
@@ -200,6 +205,25 @@ async fn connection(
     spoken(gate, stream, conn, speaks, drain).await
 }
 
+/// Ends a connection once the node drains, or once it has carried no request for `idle`. A task beside it: a poll of the
+/// connection itself, of which every request needs several, takes no lock and no timer for it.
+async fn watch(conn: Rc<Connection>, drain: CancellationToken, idle: Duration) {
+    let _ = drain.run_until_cancelled(conn.idle_for(idle)).await;
+    conn.end_it(Ending::Soon);
+    // A head that never gets complete must not hold the connection.
+    conn.idle_for(HALF_A_HEAD).await;
+    conn.end_it(Ending::Now);
+}
+
+/// Stops a task that only makes sense beside another.
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// What a connection speaks.
 enum Speaks {
     Http1,
@@ -224,22 +248,24 @@ where
         service_fn(move |request| respond(gate.clone(), conn.clone(), request))
     };
     let io = TokioIo::new(stream);
+    let watcher = tokio::task::spawn_local(watch(conn.clone(), drain, idle));
+    let _watched = AbortOnDrop(watcher.abort_handle());
     macro_rules! drive {
         ($connection:expr) => {{
             let mut connection = std::pin::pin!($connection);
-            loop {
-                tokio::select! {
-                    ended = connection.as_mut() => return ended.map_err(|e| e.to_string()),
-                    () = drain.cancelled() => break,
-                    () = conn.idle_for(idle) => break,
+            let mut told = false;
+            poll_fn(|cx| {
+                match conn.ending(cx.waker()) {
+                    Ending::Now => return Poll::Ready(Ok(())),
+                    Ending::Soon if !told => {
+                        told = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    Ending::Soon | Ending::Open => {}
                 }
-            }
-            connection.as_mut().graceful_shutdown();
-            // A head that never gets complete must not hold the connection.
-            tokio::select! {
-                ended = connection.as_mut() => ended.map_err(|e| e.to_string()),
-                () = conn.idle_for(Duration::from_secs(5)) => Ok(()),
-            }
+                connection.as_mut().poll(cx).map_err(|e| e.to_string())
+            })
+            .await
         }};
     }
     match speaks {
