@@ -5,7 +5,7 @@ use super::error::Failure;
 use super::lookup::{self, Key};
 use super::reply::Reply;
 use super::serve::Call;
-use super::{Admin, Answer, expiry, wait};
+use super::{Admin, Answer, expiry};
 use crate::store::{Rejection, Stored, Write, WriteError};
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -18,18 +18,18 @@ use uuid::Uuid;
 const ATTEMPTS: usize = 500;
 
 /// `POST /services`
-pub async fn create(call: Call<'_>, entity: &'static Entity, owner: Option<Owner>) -> Answer {
+pub async fn create(mut call: Call<'_>, entity: &'static Entity, owner: Option<Owner>) -> Answer {
     let admin = call.admin;
+    let arguments = std::mem::take(&mut call.arguments);
     let document = admin
-        .draft(entity, call.arguments, owner, Document::new())
+        .draft(entity, arguments, owner, Document::new())
         .await?;
     let reply = present(StatusCode::CREATED, entity, &document);
     let write = Write::Insert {
         kind: entity.kind,
         document,
     };
-    let committed = admin.try_write(entity, write).await?;
-    wait::answer(admin, call.wait, reply, committed).await
+    Ok(call.commit(vec![write], reply).await?)
 }
 
 /// `GET`, `PUT`, `PATCH`, `DELETE /services/{s}`
@@ -71,8 +71,8 @@ pub async fn put(
             kind: entity.kind,
             document,
         };
-        match admin.try_write(entity, write).await {
-            Ok(committed) => return wait::answer(admin, call.wait, reply, committed).await,
+        match call.commit(vec![write], reply).await {
+            Ok(reply) => return Ok(reply),
             // Somebody else made a document of that name after we looked.
             Err(WriteError::Rejected {
                 reason: Rejection::Unique { fields, .. },
@@ -106,8 +106,8 @@ pub async fn patch(
             document,
             expected: Some(stored.revision),
         };
-        match admin.try_write(entity, write).await {
-            Ok(committed) => return wait::answer(admin, call.wait, reply, committed).await,
+        match call.commit(vec![write], reply).await {
+            Ok(reply) => return Ok(reply),
             Err(WriteError::Rejected {
                 reason: reason @ (Rejection::Changed { .. } | Rejection::NotFound { .. }),
                 ..
@@ -128,8 +128,7 @@ pub async fn delete(call: &Call<'_>, entity: &'static Entity, id: Option<Uuid>) 
         kind: entity.kind,
         id,
     };
-    let committed = call.admin.try_write(entity, write).await?;
-    wait::answer(call.admin, call.wait, reply, committed).await
+    Ok(call.commit(vec![write], reply).await?)
 }
 
 /// The answer to a read.

@@ -96,6 +96,7 @@ impl Admin {
             now: now(),
             new_id: &Uuid::new_v4,
             random_text: &random_text,
+            transform: true,
         };
         run(&context).map_err(|found| Failure::schema_violation(&found))
     }

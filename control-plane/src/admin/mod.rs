@@ -8,6 +8,7 @@
 mod aliases;
 mod body;
 pub(crate) mod certificate;
+mod commit;
 mod crud;
 mod draft;
 mod endpoints;
@@ -20,7 +21,6 @@ mod lookup;
 mod nested;
 mod nodes;
 mod protocols;
-pub(crate) mod purge;
 mod query;
 mod reply;
 mod schemas;

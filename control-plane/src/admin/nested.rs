@@ -5,7 +5,7 @@ use super::endpoints::Link;
 use super::error::Failure;
 use super::lookup::{ChildKey, Key};
 use super::serve::Call;
-use super::{ACTOR, Answer, crud, foreign, list, wait};
+use super::{Answer, crud, foreign, list};
 use crate::store::{Stored, Write};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -83,14 +83,13 @@ pub async fn parent(call: Call<'_>, link: Link) -> Answer {
 }
 
 /// Makes the document that the child does not refer to yet, and the reference, as one revision.
-async fn put_and_link(call: Call<'_>, link: Link, child: Stored) -> Answer {
+async fn put_and_link(mut call: Call<'_>, link: Link, child: Stored) -> Answer {
     let admin = call.admin;
     let id = Uuid::new_v4();
     let mut imprint = Document::new();
     Key::Id(id).imprint(&mut imprint);
-    let parent = admin
-        .draft(link.parent, call.arguments, None, imprint)
-        .await?;
+    let arguments = std::mem::take(&mut call.arguments);
+    let parent = admin.draft(link.parent, arguments, None, imprint).await?;
     let mut patch = Document::new();
     patch.insert(link.field.to_owned(), json!({ "id": id }));
     let linked = admin.checked(|context| link.child.merge(&child.document, patch, context))?;
@@ -106,8 +105,7 @@ async fn put_and_link(call: Call<'_>, link: Link, child: Stored) -> Answer {
             expected: Some(child.revision),
         },
     ];
-    let committed = admin.store.write(writes, ACTOR).await?;
-    wait::answer(admin, call.wait, reply, committed).await
+    Ok(call.commit(writes, reply).await?)
 }
 
 fn owner(link: Link, id: Uuid) -> Owner {

@@ -1,9 +1,9 @@
 //! Answers that wait for the data planes: `?wait=applied[:all|:95%|:1]&timeout=5s` (sync-protocol.md 3.2).
 
+use super::Admin;
 use super::error::Failure;
 use super::query::Query;
 use super::reply::Reply;
-use super::{Admin, Answer};
 use crate::store::Committed;
 use crate::sync::Quorum;
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -85,10 +85,10 @@ pub async fn answer(
     wait: Option<Wait>,
     reply: Reply,
     committed: Committed,
-) -> Answer {
+) -> Reply {
     let mut reply = reply.at(committed.revision);
     let Some(Wait { quorum, timeout }) = wait else {
-        return Ok(reply);
+        return reply;
     };
     let applied = admin
         .hub
@@ -99,7 +99,7 @@ pub async fn answer(
     }
     let text = format!("{}/{}", applied.applied, applied.connected);
     let text = HeaderValue::try_from(text).expect("digits and a slash");
-    Ok(reply.with(APPLIED, text))
+    reply.with(APPLIED, text)
 }
 
 #[cfg(test)]

@@ -51,6 +51,7 @@ pub(crate) fn expand(input: DeriveInput) -> syn::Result<TokenStream> {
                     composite: &[#(#composite),*],
                     has_updated_at: schema.field("updated_at").is_some(),
                     has_ttl: #ttl,
+                    transformations: ::std::vec::Vec::new(),
                     schema,
                 };
                 #with

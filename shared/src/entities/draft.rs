@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Context, Entity};
+use super::{Context, Entity, Transformation};
 use crate::plugins::Catalog;
 use crate::schema::{Document, FormOptions, Kind, Selector, Violations};
 
@@ -31,7 +31,10 @@ impl Entity {
         let mut input = self.expand_shorthands(input)?;
         let ttl = self.take_ttl(&mut input, cx)?.unwrap_or(Value::Null);
         self.fill_autos(&mut input, cx);
-        self.finish(input, ttl, cx, false)
+        let due = self.due_transformations(&input, cx);
+        let mut document = self.finish(input, ttl, cx, false)?;
+        due.into_iter().for_each(|apply| apply(&mut document));
+        Ok(document)
     }
 
     /// Makes a complete document of a stored one and a partial update, or says everything that is wrong. The id stays.
@@ -56,18 +59,27 @@ impl Entity {
             Selector::Plugin => self.variant(&chosen, cx.catalog)?,
             _ => None,
         };
+        let due = self.due_transformations(&patch, cx);
         let mut merged = self.schema.merge(variant, stored, patch);
         merged.shift_remove("ttl");
         if self.has_updated_at {
             merged.insert("updated_at".to_owned(), seconds(cx.now));
         }
-        let merged = self.finish(merged, ttl, cx, true)?;
+        let mut merged = self.finish(merged, ttl, cx, true)?;
+        due.into_iter().for_each(|apply| apply(&mut merged));
         let frozen = self.schema.frozen(stored, &merged);
         if frozen.is_empty() {
             Ok(merged)
         } else {
             Err(frozen)
         }
+    }
+
+    /// What is to be computed from these fields, once they have passed every check.
+    fn due_transformations(&self, sent: &Document, cx: &Context) -> Vec<fn(&mut Document)> {
+        let due = |given: &&Transformation| given.input.iter().any(|name| sent.contains_key(*name));
+        let wanted = self.transformations.iter().filter(|_| cx.transform);
+        wanted.filter(due).map(|given| given.apply).collect()
     }
 
     /// Replaces write-only fields by what they stand for.

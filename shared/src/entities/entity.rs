@@ -25,8 +25,20 @@ pub struct Entity {
     /// Whether documents may expire: `ttl` is sent as seconds to live, and stored as the second since the epoch at
     /// which the document ends (null is never). Answers show what remains, see [`Entity::remaining`].
     pub has_ttl: bool,
+    /// What is computed from the fields that were sent, in this order.
+    pub transformations: Vec<Transformation>,
     /// Its fields and rules.
     pub schema: Schema,
+}
+
+/// A computed value (Kong's `transformations`): a hash of a password, the digest of a certificate. It runs on a
+/// document that has passed every check.
+#[derive(Clone, Debug)]
+pub struct Transformation {
+    /// It runs if the sender gave one of these; a null counts as given.
+    pub input: &'static [&'static str],
+    /// Changes the complete document.
+    pub apply: fn(&mut Document),
 }
 
 /// What completing a document needs from outside.
@@ -39,6 +51,8 @@ pub struct Context<'a> {
     pub new_id: &'a dyn Fn() -> Uuid,
     /// 32 random alphanumeric characters.
     pub random_text: &'a dyn Fn() -> String,
+    /// Whether values are computed; off where a document already holds them (`_transform: false`).
+    pub transform: bool,
 }
 
 /// A value that only one document of the entity may have.

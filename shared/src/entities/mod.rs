@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 pub use acl::Acl;
 pub use certificate::Certificate;
 pub use consumer::Consumer;
-pub use entity::{Context, Entity, Reference, UniqueKey};
+pub use entity::{Context, Entity, Reference, Transformation, UniqueKey};
 pub use key_auth::KeyAuth;
 pub use plugin::Plugin;
 pub use route::{Endpoint, Route};

@@ -16,6 +16,7 @@ pub(crate) fn context() -> Context<'static> {
         now: 1_700_000_000.75,
         new_id: &|| Uuid::parse_str(ID).expect("a valid UUID"),
         random_text: &|| "a".repeat(32),
+        transform: true,
     }
 }
 

@@ -1,0 +1,92 @@
+//! Where every write of a request goes through: who asked, one revision, and the answer that names it.
+
+use super::reply::Reply;
+use super::serve::Call;
+use super::{ACTOR, Admin, expiry, wait};
+use crate::store::{Committed, Rejection, Store, StoreError, Stored, Write, WriteError};
+use shared::entities;
+
+impl Call<'_> {
+    /// Commits the writes as one revision, and makes `reply` name it; waits for nodes if the request asked for that.
+    ///
+    /// # Errors
+    /// What the store refuses, for callers that can look again and retry.
+    pub async fn commit(&self, writes: Vec<Write>, reply: Reply) -> Result<Reply, WriteError> {
+        let committed = self.admin.write_past_expired(writes).await?;
+        Ok(wait::answer(self.admin, self.wait, reply, committed).await)
+    }
+}
+
+impl Admin {
+    /// Writes, past what has expired: an ended document keeps nobody from its id or its key.
+    async fn write_past_expired(&self, writes: Vec<Write>) -> Result<Committed, WriteError> {
+        let kinds: Vec<&'static str> = writes.iter().map(kind_of).collect();
+        let may_expire = |kind: &&str| entities::find(kind).is_some_and(|entity| entity.has_ttl);
+        if !kinds.iter().any(may_expire) {
+            return self.store.write(writes, ACTOR).await;
+        }
+        // Each round makes room for one write; the last one tells what cannot be helped.
+        for _ in &kinds {
+            match self.store.write(writes.clone(), ACTOR).await {
+                Err(WriteError::Rejected { index, reason }) => {
+                    match holder(&self.store, kinds[index], &reason).await? {
+                        Some(ended) => remove(&self.store, kinds[index], ended).await?,
+                        None => return Err(WriteError::Rejected { index, reason }),
+                    }
+                }
+                other => return other,
+            }
+        }
+        self.store.write(writes, ACTOR).await
+    }
+}
+
+fn kind_of(write: &Write) -> &'static str {
+    match write {
+        Write::Insert { kind, .. }
+        | Write::Upsert { kind, .. }
+        | Write::Update { kind, .. }
+        | Write::Delete { kind, .. } => kind,
+    }
+}
+
+/// The expired document that stands in the way.
+async fn holder(
+    store: &Store,
+    kind: &'static str,
+    reason: &Rejection,
+) -> Result<Option<Stored>, StoreError> {
+    let Some(entity) = entities::find(kind) else {
+        return Ok(None);
+    };
+    let found = match reason {
+        Rejection::PrimaryKey { id, .. } => store.get(kind, *id).await?,
+        Rejection::Unique { fields, .. } => {
+            let key = entity.unique_keys(fields).into_iter().next();
+            match key {
+                Some(key) => store.find(kind, &key.field, &key.value).await?,
+                None => None,
+            }
+        }
+        _ => None,
+    };
+    Ok(found.filter(|stored| !expiry::is_live(entity, &stored.document)))
+}
+
+/// Removes a document, unless somebody has given it a new life meanwhile.
+async fn remove(store: &Store, kind: &'static str, ended: Stored) -> Result<(), WriteError> {
+    let unchanged = Write::Update {
+        kind,
+        document: ended.document,
+        expected: Some(ended.revision),
+    };
+    let gone = Write::Delete { kind, id: ended.id };
+    match store.write(vec![unchanged, gone], ACTOR).await {
+        Ok(_) => Ok(()),
+        Err(WriteError::Rejected {
+            reason: Rejection::Changed { .. } | Rejection::NotFound { .. },
+            ..
+        }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
