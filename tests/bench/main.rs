@@ -5,8 +5,10 @@
 //! cargo build --profile dist -p control-plane -p data-plane
 //! cargo run --profile dist -p tests --bin bench -- proxy [--rounds 7] [--seconds 2]
 //! cargo run --profile dist -p tests --bin bench -- propagation [--routes 100,10000] [--changes 200]
+//! cargo run --profile dist -p tests --bin bench -- admin [--each 10000] [--posts 5000] [--listed 100000]
 //! ```
 
+mod admin;
 mod cpu;
 mod load;
 mod peers;
@@ -65,6 +67,11 @@ fn main() -> anyhow::Result<()> {
             let routes = options.numbers("routes", &[100, 10_000])?;
             runtime.block_on(propagation::run(&routes, options.number("changes", 200)?))
         }
-        other => bail!("bench proxy | bench propagation, not '{other}'"),
+        "admin" => runtime.block_on(admin::run(
+            options.number("each", 10_000)?,
+            options.number("posts", 5_000)?,
+            options.number("listed", 100_000)?,
+        )),
+        other => bail!("bench proxy | bench propagation | bench admin, not '{other}'"),
     }
 }

@@ -1,6 +1,5 @@
 //! Accept loops: TCP, TLS with the newest certificate, then over to tonic.
 
-use super::tls;
 use rustls::ServerConfig;
 use shared::sync::peer::Peer;
 use std::collections::HashMap;
@@ -134,7 +133,7 @@ async fn establish(
         .1
         .peer_certificates()
         .and_then(<[_]>::first);
-    let peer = certificate.and_then(tls::peer);
+    let peer = certificate.and_then(|certificate| Peer::of_certificate(certificate));
     Ok(Connection {
         stream,
         caller: Caller { address, peer },

@@ -14,7 +14,6 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use shared::sync::peer::{Peer, Role};
 use std::net::IpAddr;
 use std::sync::Arc;
-use x509_parser::extensions::GeneralName;
 
 /// What each new connection is answered with; replaced when the leaf is renewed.
 pub(super) struct Tls {
@@ -137,7 +136,7 @@ impl ClientCertVerifier for NodesOnly {
         let verified = self
             .chain
             .verify_client_cert(end_entity, intermediates, now)?;
-        match peer(end_entity) {
+        match Peer::of_certificate(end_entity) {
             Some(Peer {
                 role: Role::DataPlane,
                 ..
@@ -167,23 +166,4 @@ impl ClientCertVerifier for NodesOnly {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.chain.supported_verify_schemes()
     }
-}
-
-/// Whom a certificate names: the one URI of its alternative names.
-pub(super) fn peer(certificate: &CertificateDer<'_>) -> Option<Peer> {
-    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
-    let names = parsed.subject_alternative_name().ok()??;
-    let mut uris = names
-        .value
-        .general_names
-        .iter()
-        .filter_map(|name| match name {
-            GeneralName::URI(uri) => Some(*uri),
-            _ => None,
-        });
-    let uri = uris.next()?;
-    if uris.next().is_some() {
-        return None; // ambiguous: two names, two roles
-    }
-    uri.parse().ok()
 }

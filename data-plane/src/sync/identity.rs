@@ -12,12 +12,11 @@ use rustls::RootCertStore;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use shared::settings::{Endpoint, Endpoints, SettingValue as _};
-use shared::sync::peer::Role;
+use shared::sync::peer::{Peer, Role};
 use shared::sync::proto;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::cache::write_private;
-use super::verify::peer;
 
 const NODE: &str = "node.pem";
 const CAS: &str = "ca.pem";
@@ -132,7 +131,7 @@ impl Identity {
         if cas.is_empty() {
             return Err("there is no CA certificate".to_owned());
         }
-        let peer = peer(leaf).filter(|peer| peer.role == Role::DataPlane);
+        let peer = Peer::of_certificate(leaf).filter(|peer| peer.role == Role::DataPlane);
         let peer = peer.ok_or("its certificate does not name a data plane")?;
         let (from, expires) = validity(leaf).ok_or("its certificate cannot be read")?;
         let life = expires.duration_since(from).unwrap_or_default();

@@ -12,7 +12,6 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use shared::sync::peer::{Peer, Role};
-use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// Which CA to believe.
@@ -55,7 +54,7 @@ impl ControlPlane {
     }
 
     fn check_role(&self, certificate: &CertificateDer<'_>) -> Result<(), NotThePlane> {
-        let peer = peer(certificate).filter(|peer| peer.role == Role::ControlPlane);
+        let peer = Peer::of_certificate(certificate).filter(|peer| peer.role == Role::ControlPlane);
         match (&self.trust, peer) {
             (Trust::Cluster(_, domain), Some(peer)) if peer.trust_domain == *domain => Ok(()),
             (Trust::Pinned(_), Some(_)) => Ok(()),
@@ -138,22 +137,6 @@ pub(super) fn key_hash(certificate: &CertificateDer<'_>) -> Option<[u8; 32]> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
     let digest = ::aws_lc_rs::digest::digest(&::aws_lc_rs::digest::SHA256, parsed.public_key().raw);
     digest.as_ref().try_into().ok()
-}
-
-/// Whom a certificate names: the one URI among its alternative names. Two would be ambiguous.
-pub(super) fn peer(certificate: &CertificateDer<'_>) -> Option<Peer> {
-    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
-    let names = parsed.subject_alternative_name().ok()??;
-    let mut uris = names
-        .value
-        .general_names
-        .iter()
-        .filter_map(|name| match name {
-            GeneralName::URI(uri) => Some(*uri),
-            _ => None,
-        });
-    let uri = uris.next()?;
-    uris.next().is_none().then(|| uri.parse().ok())?
 }
 
 fn refused(reason: NotThePlane) -> Error {

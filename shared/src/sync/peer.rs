@@ -4,6 +4,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
 /// The trust domain of a cluster that was told no other.
 pub const TRUST_DOMAIN: &str = "headgate";
 
@@ -50,6 +53,22 @@ impl Peer {
     /// A control plane of the default trust domain.
     pub fn control_plane(name: impl Into<String>) -> Self {
         Self::of(Role::ControlPlane, name.into())
+    }
+
+    /// Whom a certificate (DER) names: the one URI among its alternative names. Two would be ambiguous.
+    pub fn of_certificate(der: &[u8]) -> Option<Self> {
+        let (_, parsed) = X509Certificate::from_der(der).ok()?;
+        let names = parsed.subject_alternative_name().ok()??;
+        let mut uris = names
+            .value
+            .general_names
+            .iter()
+            .filter_map(|name| match name {
+                GeneralName::URI(uri) => Some(*uri),
+                _ => None,
+            });
+        let uri = uris.next()?;
+        uris.next().is_none().then(|| uri.parse().ok())?
     }
 
     fn of(role: Role, name: String) -> Self {

@@ -242,27 +242,3 @@ async fn a_longer_life_saves_from_expiry() {
             .is_some()
     );
 }
-
-/// `cargo test --release -p control-plane -- --ignored --nocapture durable_writes`
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement, not a check"]
-async fn durable_writes_per_second_of_16_writers() {
-    let home = Home::new();
-    let began = std::time::Instant::now();
-    let writers: Vec<_> = (0..16u128)
-        .map(|writer| {
-            let store = home.store.clone();
-            tokio::spawn(async move {
-                for turn in 0..2000u128 {
-                    let number = writer * 10_000 + turn + 1;
-                    let write = insert("consumers", consumer(number, &format!("c{number}")));
-                    store.write(vec![write], "tests").await.unwrap();
-                }
-            })
-        })
-        .collect();
-    for writer in writers {
-        writer.await.unwrap();
-    }
-    println!("{:.0} writes/s", 32_000.0 / began.elapsed().as_secs_f64());
-}
