@@ -96,7 +96,7 @@ pub async fn patch(
     for _ in 0..ATTEMPTS {
         let Some(stored) = admin.find(entity, &key).await? else {
             let (field, value) = key.named();
-            return Err(Failure::missing(field, &value));
+            return Err(Failure::missing(entity.kind, field, &value));
         };
         let arguments = call.arguments.clone();
         let document = admin.merged(entity, &stored, arguments, owner).await?;

@@ -5,6 +5,7 @@ use crate::store::{Rejection, StoreError, WriteError};
 use crate::sync::TokenError;
 use http::StatusCode;
 use serde_json::{Value, json};
+use shared::entities;
 use shared::schema::{Document, Violations, notation};
 use std::borrow::Cow;
 use uuid::Uuid;
@@ -114,8 +115,10 @@ impl Failure {
     }
 
     /// A PATCH of something that is not there, by what it was looked up with.
-    pub fn missing(key: &str, value: &str) -> Self {
-        let fields = json!({ key: value });
+    pub fn missing(kind: &str, key: &str, value: &str) -> Self {
+        let mut fields = Document::new();
+        fields.insert(key.to_owned(), value.into());
+        let fields = Value::Object(told(kind, fields));
         let what = if key == "id" { "primary key " } else { "" };
         let message = format!(
             "could not find the entity with {what}'{}'",
@@ -217,9 +220,11 @@ pub struct Unresolved {
 
 impl Unresolved {
     fn text(&self) -> String {
+        let mut named = Document::new();
+        named.insert(self.key.clone(), self.value.clone());
         format!(
             "the foreign key cannot be resolved with '{}' for an existing '{}' entity",
-            notation::inline(&json!({ self.key.as_str(): self.value })),
+            notation::inline(&Value::Object(told(self.kind, named))),
             self.kind
         )
     }
@@ -245,6 +250,14 @@ fn unresolved_message(references: &[Unresolved]) -> String {
             many.len(),
             many.join("; ")
         ),
+    }
+}
+
+/// Members of a document of that kind, secrets hidden.
+fn told(kind: &str, members: Document) -> Document {
+    match entities::find(kind) {
+        Some(entity) => entity.told(members),
+        None => members,
     }
 }
 
@@ -292,7 +305,7 @@ impl From<Rejection> for Failure {
     fn from(reason: Rejection) -> Self {
         match reason {
             Rejection::PrimaryKey { id, .. } => Failure::duplicate_id(id),
-            Rejection::Unique { fields, .. } => Failure::taken(fields),
+            Rejection::Unique { kind, fields } => Failure::taken(told(kind, fields)),
             Rejection::ForeignMissing {
                 field,
                 to_kind,
@@ -310,7 +323,7 @@ impl From<Rejection> for Failure {
                 format!("an existing '{by}' entity references this '{kind}' entity"),
                 json!({ "@referenced_by": by }),
             ),
-            Rejection::NotFound { id, .. } => Failure::missing("id", &id.to_string()),
+            Rejection::NotFound { kind, id } => Failure::missing(kind, "id", &id.to_string()),
             // Callers read and merge again on `Changed`; one that got here kept losing.
             Rejection::Changed { .. } => Failure::message(
                 StatusCode::CONFLICT,

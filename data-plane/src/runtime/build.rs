@@ -55,7 +55,7 @@ impl Runtime {
             keys: model
                 .key_auths
                 .values()
-                .filter_map(|key| Some((key.key.clone()?, key.clone())))
+                .filter_map(|key| Some((key.key.as_ref()?.expose().to_owned(), key.clone())))
                 .collect(),
             usernames: model
                 .consumers

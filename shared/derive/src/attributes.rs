@@ -21,6 +21,7 @@ const FLAGS: &[&str] = &[
     "auto",
     "immutable",
     "referenceable",
+    "secret",
     "pairs",
     "set",
     "is_regex",

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::plugins::Catalog;
 use crate::schema::{Document, Field, Kind, OnDelete, Schema, Selector, Variant, Violations};
-use crate::types::canonical;
+use crate::types::{HIDDEN, canonical};
 
 /// A kind of document.
 #[derive(Clone, Debug)]
@@ -98,6 +98,21 @@ impl Entity {
             out["ttl"] = true.into();
         }
         out
+    }
+
+    /// Whether that field's value must not be repeated by errors, logs and the audit.
+    pub fn is_secret(&self, field: &str) -> bool {
+        self.schema.field(field).is_some_and(|field| field.secret)
+    }
+
+    /// Members of a document as an error may tell them: secrets hidden.
+    pub fn told(&self, mut members: Document) -> Document {
+        for (name, value) in &mut members {
+            if self.is_secret(name) && !value.is_null() {
+                *value = HIDDEN.into();
+            }
+        }
+        members
     }
 
     /// The fields that refer to other documents.

@@ -4,7 +4,7 @@ use derive::Entity;
 use serde::Deserialize;
 
 use super::Consumer;
-use crate::types::{Foreign, Id, Tag, Timestamp};
+use crate::types::{Foreign, Id, Secret, Tag, Timestamp};
 
 /// A key that identifies a consumer.
 #[derive(Clone, Debug, Deserialize, Entity)]
@@ -26,7 +26,7 @@ pub struct KeyAuth {
     pub consumer: Foreign<Consumer>,
     /// The key; made up if it is not given.
     #[schema(unique, auto)]
-    pub key: Option<String>,
+    pub key: Option<Secret>,
     /// Labels to filter lists by.
     #[schema(set)]
     pub tags: Option<Vec<Tag>>,

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::*;
 use crate::plugins::KeyAuthConfig;
 use crate::sync::canonical;
+use crate::types::Secret;
 
 fn id(n: u128) -> Uuid {
     Uuid::from_u128(0x0190_d1c2_7a00_7000_8000_0000_0000_0000 + n)
@@ -112,7 +113,8 @@ fn documents_become_typed_and_what_they_lack_takes_its_default() {
         (true, 426, 2)
     );
     assert_eq!(route.service.map(|service| service.uuid()), Some(id(1)));
-    assert_eq!(model.key_auths[&id(7)].key.as_deref(), Some("secret"));
+    let key = model.key_auths[&id(7)].key.as_ref();
+    assert_eq!(key.map(Secret::expose), Some("secret"));
     assert_eq!(model.acls[&id(8)].group, "staff");
     let plugin = &model.plugins[&id(6)];
     let config = plugin

@@ -18,6 +18,7 @@ impl Field {
             auto: false,
             referenceable: false,
             immutable: false,
+            secret: false,
             description: Cow::Borrowed(""),
             rules: Rules::default(),
             pairs: false,
@@ -85,6 +86,12 @@ impl Field {
     pub fn immutable(mut self) -> Self {
         self.immutable = true;
         self
+    }
+
+    /// Its value must not be repeated by errors, logs and the audit; a list's elements and a map's values neither.
+    pub fn secret(mut self) -> Self {
+        self.secret = true;
+        self.elements(Field::secret)
     }
 
     /// A vault reference may stand for the value.

@@ -77,6 +77,8 @@ pub struct Field {
     pub referenceable: bool,
     /// Whether it may never change.
     pub immutable: bool,
+    /// Whether its value must not appear in errors, logs and the audit.
+    pub secret: bool,
     /// What it means.
     pub description: Cow<'static, str>,
     /// Single-value rules.

@@ -482,3 +482,15 @@ fn an_immutable_field_keeps_its_value() {
         expected
     );
 }
+
+#[test]
+fn what_is_said_of_a_secret_does_not_repeat_it() {
+    let field = Field::string().matching("^[a-z]+$");
+    let said = "invalid value: Open-Sesame-1";
+    assert_eq!(fault(&field, &json!("Open-Sesame-1")), said);
+    let secret = field.secret();
+    let said = "invalid value: ******";
+    assert_eq!(fault(&secret, &json!("Open-Sesame-1")), said);
+    let list = Field::array(Field::string().matching("^[a-z]+$")).secret();
+    assert_eq!(fault(&list, &json!(["Open-Sesame-1"])), json!([said]));
+}

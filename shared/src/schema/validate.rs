@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::rules::REQUIRED;
 use super::{Document, Field, Kind, Node, Schema, Variant, Violations};
-use crate::types::canonical;
+use crate::types::{HIDDEN, canonical};
 
 /// Checks every field of a document, then the rules between them.
 pub(super) fn document(
@@ -85,7 +85,18 @@ impl Field {
             return Ok(());
         }
         self.check_parts(value, updating)?;
-        self.rules.check(value).map_err(Node::Text)
+        let said = self.rules.check(value);
+        said.map_err(|said| Node::Text(self.discreet(value, said)))
+    }
+
+    /// What is said of a value, without the value if that is a secret.
+    fn discreet(&self, value: &Value, said: String) -> String {
+        // Shorter texts give nothing away, and would be found in the middle of words.
+        const TELLING: usize = 4;
+        match value.as_str() {
+            Some(secret) if self.secret && secret.len() >= TELLING => said.replace(secret, HIDDEN),
+            _ => said,
+        }
     }
 
     fn check_type(&self, value: &Value) -> Result<(), Node> {

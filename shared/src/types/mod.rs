@@ -11,6 +11,7 @@ mod method;
 mod name;
 mod pair;
 mod path;
+mod secret;
 mod status;
 mod template;
 mod url;
@@ -28,6 +29,7 @@ pub use pair::{
     Rename, TemplatePair,
 };
 pub use path::{PathPattern, PathRegex, UrlPath, normalise};
+pub use secret::{HIDDEN, Secret};
 pub use status::StatusRange;
 pub use template::{Expression, LuaFunction, Operand, Piece, Step, Template};
 pub use url::expand_url;

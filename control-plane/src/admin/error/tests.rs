@@ -68,13 +68,13 @@ fn store_rejections_read_as_kong_words_them() {
 
 #[test]
 fn a_missing_entity_is_named_by_what_it_was_looked_up_with() {
-    let (status, by_name) = body(Failure::missing("name", "foo"));
+    let (status, by_name) = body(Failure::missing("services", "name", "foo"));
     assert_eq!(status, 404);
     assert_eq!(
         by_name["message"],
         "could not find the entity with '{name=\"foo\"}'"
     );
-    let (_, by_id) = body(Failure::missing("id", "x"));
+    let (_, by_id) = body(Failure::missing("services", "id", "x"));
     assert_eq!(
         by_id["message"],
         "could not find the entity with primary key '{id=\"x\"}'"
@@ -96,5 +96,29 @@ fn unresolved_references_name_what_was_looked_for() {
     assert_eq!(
         found["fields"]["service"]["name"],
         "the foreign key cannot be resolved with '{name=\"nope\"}' for an existing 'services' entity"
+    );
+}
+
+#[test]
+fn secrets_are_not_repeated() {
+    let fields = json!({"key": "open-sesame"}).as_object().cloned();
+    let (status, taken) = body(Failure::from(Rejection::Unique {
+        kind: "keyauth_credentials",
+        fields: fields.expect("an object"),
+    }));
+    assert_eq!(status, 409);
+    assert_eq!(taken["fields"], json!({"key": "******"}));
+    assert_eq!(
+        taken["message"],
+        "UNIQUE violation detected on '{key=\"******\"}'"
+    );
+    let (_, missing) = body(Failure::missing(
+        "keyauth_credentials",
+        "key",
+        "open-sesame",
+    ));
+    assert_eq!(
+        missing["message"],
+        "could not find the entity with '{key=\"******\"}'"
     );
 }
