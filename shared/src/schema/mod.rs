@@ -15,6 +15,7 @@ mod infer;
 mod merge;
 pub mod notation;
 mod numbers;
+pub mod page;
 mod pattern;
 mod read;
 mod render;
