@@ -44,7 +44,8 @@ fn plugin_pages() -> BTreeMap<String, String> {
         ];
         let scopes: String = scopes
             .into_iter()
-            .filter_map(|(name, allowed)| allowed.then(|| format!(", {name}")))
+            .filter(|(_, allowed)| *allowed)
+            .map(|(name, _)| format!(", {name}"))
             .collect();
         let text = format!(
             "# {}\n\n{GENERATED}\n\n{}\n\nPriority {}; scopes: global{}. The fields of `config`:\n\n{}",
