@@ -10,7 +10,7 @@ pub mod config;
 pub mod listen;
 pub mod plugins;
 pub mod proxy;
-pub mod router;
+pub use shared::router;
 pub mod runtime;
 mod start;
 pub mod sync;

@@ -10,7 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use shared::plugins::{Config, PluginConfig};
 
 pub use crate::proxy::ctx::Ctx;
-pub use chain::{Chain, Chosen, Instance, Plugins, Scope, access, choose_global};
+pub use chain::{Instance, Plugins, access, choose_global};
+pub use shared::chain::{Chain, Chosen};
 
 mod acl;
 mod chain;

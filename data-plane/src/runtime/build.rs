@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use shared::chain::Scope;
 use shared::entities::{Route, Service};
 use shared::model::Model;
 use shared::sync::Version;
-use shared::types::{HeaderMatch, HostPattern, PathPattern, Protocol, Wildcard};
+use shared::types::Protocol;
 
 use super::{ProxySettings, RouteEntry, Runtime, UpstreamPlan};
-use crate::plugins::{self, Instance, PhaseSet, Plugins, Scope};
-use crate::router::{PathInput, Protocols, RouteInput, Router};
+use crate::plugins::{self, Instance, PhaseSet, Plugins};
+use crate::router::{Protocols, Router};
 
 /// Kong's defaults, for a service that says null.
 const TIMEOUT: u32 = 60_000;
@@ -40,14 +41,8 @@ impl Runtime {
                 entry(route.clone(), service, &plugins)
             })
             .collect();
-        let texts: Vec<Texts> = routes.iter().map(|entry| Texts::of(&entry.route)).collect();
-        let inputs = routes
-            .iter()
-            .zip(&texts)
-            .enumerate()
-            .filter(|(_, (entry, _))| entry.protocols.any())
-            .map(|(index, (entry, texts))| texts.input(index as u32, &entry.route));
-        let router = Router::build(inputs, previous.map(|p| &p.router));
+        let plain = routes.iter().map(|entry| &*entry.route);
+        let router = Router::of_routes(plain, previous.map(|p| &p.router));
         Self {
             version,
             router,
@@ -104,15 +99,9 @@ fn compile(model: &Model, previous: Option<&Runtime>) -> Plugins {
                 ..PhaseSet::default()
             },
         };
-        let scope = Scope {
-            route: document.route.as_ref().map(|f| f.uuid()),
-            service: document.service.as_ref().map(|f| f.uuid()),
-            consumer: document.consumer.as_ref().map(|f| f.uuid()),
-        };
-        let priority = plugin.schema.map_or(i32::MAX, |schema| schema.priority);
         plugins.add(
-            priority,
-            scope,
+            plugin.priority(),
+            Scope::of(document),
             Instance {
                 id: *id,
                 name: Arc::from(document.name.as_str()),
@@ -129,7 +118,7 @@ fn entry(route: Arc<Route>, service: Option<Arc<Service>>, plugins: &Plugins) ->
     let chain = plugins.chain(Some(route.id.uuid()), service.as_ref().map(|s| s.id.uuid()));
     let plan = service.as_ref().map(|service| plan(&route, service));
     RouteEntry {
-        protocols: Protocols::new(route.protocols.iter().map(|p| p.as_str())),
+        protocols: Protocols::of(&route),
         redirect_status: route.https_redirect_status_code,
         chain,
         plan,
@@ -185,85 +174,4 @@ fn host_header(host: &str, port: u16, protocol: Protocol) -> HeaderValue {
         format!("{host}:{port}")
     };
     HeaderValue::from_str(&text).expect("the schema let only host names and addresses pass")
-}
-
-/// The texts of a route's criteria, as the router takes them.
-struct Texts {
-    hosts: Option<Vec<String>>,
-    headers: Vec<(String, Vec<String>)>,
-    snis: Vec<String>,
-}
-
-impl Texts {
-    fn of(route: &Route) -> Self {
-        let headers = route
-            .headers
-            .iter()
-            .flatten()
-            .map(|(name, values)| (name.to_string(), values.iter().map(header_text).collect()));
-        Self {
-            hosts: route
-                .hosts
-                .as_ref()
-                .map(|hosts| hosts.iter().map(host_text).collect()),
-            headers: headers.collect(),
-            snis: route
-                .snis
-                .iter()
-                .flatten()
-                .map(|sni| wildcard_text(&sni.0))
-                .collect(),
-        }
-    }
-
-    fn input<'a>(&'a self, index: u32, route: &'a Route) -> RouteInput<'a> {
-        let texts = |list: &'a [String]| list.iter().map(String::as_str).collect();
-        RouteInput {
-            index,
-            id: route.id.uuid(),
-            methods: route
-                .methods
-                .iter()
-                .flatten()
-                .map(|method| &**method)
-                .collect(),
-            hosts: self.hosts.as_deref().map(texts),
-            paths: route.paths.iter().flatten().map(path_input).collect(),
-            headers: self
-                .headers
-                .iter()
-                .map(|(name, values)| (name.as_str(), texts(values)))
-                .collect(),
-            snis: texts(&self.snis),
-            regex_priority: route.regex_priority.unwrap_or(0),
-        }
-    }
-}
-
-fn host_text(host: &HostPattern) -> String {
-    let name = wildcard_text(&host.name);
-    host.port
-        .map_or(name.clone(), |port| format!("{name}:{port}"))
-}
-
-fn wildcard_text(wildcard: &Wildcard) -> String {
-    match wildcard {
-        Wildcard::Exact(text) => text.clone(),
-        Wildcard::Suffix(text) => format!("*{text}"),
-        Wildcard::Prefix(text) => format!("{text}*"),
-    }
-}
-
-fn header_text(value: &HeaderMatch) -> String {
-    match value {
-        HeaderMatch::Exact(text) => text.clone(),
-        HeaderMatch::Regex(regex) => format!("~*{}", regex.as_str()),
-    }
-}
-
-fn path_input(path: &PathPattern) -> PathInput<'_> {
-    match path {
-        PathPattern::Prefix(prefix) => PathInput::Prefix(prefix),
-        PathPattern::Regex(regex) => PathInput::Regex(&regex.source, Some(&regex.regex)),
-    }
 }

@@ -16,3 +16,10 @@ pub struct Plugin {
     /// What it is told; there exactly if `schema` is.
     pub config: Option<Config>,
 }
+
+impl Plugin {
+    /// What its turn goes by, greater first. One that nobody knows comes before all others, since it closes.
+    pub fn priority(&self) -> i32 {
+        self.schema.map_or(i32::MAX, |schema| schema.priority)
+    }
+}

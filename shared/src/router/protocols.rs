@@ -88,6 +88,7 @@ impl Refusal {
 }
 
 /// Checks the protocol of a matched request; `redirect_status` is the route's `https_redirect_status_code`.
+#[inline]
 pub fn after_match(
     protocols: Protocols,
     redirect_status: u16,

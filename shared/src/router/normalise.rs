@@ -19,6 +19,7 @@ pub enum BadTarget {
 
 /// Splits a request target at its first `?`, looked for from the second byte, into the raw path and the query. An
 /// empty query (a bare trailing `?`) is not the same as none: both are forwarded as they came.
+#[inline]
 pub fn split_target(target: &str) -> (&str, Option<&str>) {
     match target.bytes().skip(1).position(|byte| byte == b'?') {
         Some(mark) => (&target[..mark + 1], Some(&target[mark + 2..])),
@@ -28,6 +29,7 @@ pub fn split_target(target: &str) -> (&str, Option<&str>) {
 
 /// The path that routes are matched against: triplets of unreserved bytes decoded, those of reserved bytes in capital
 /// letters, no dot segments, no `//`. Nothing is copied when nothing changes.
+#[inline]
 pub fn normalise(path: &str) -> Result<Cow<'_, str>, BadTarget> {
     let Oddities {
         percent,
@@ -210,6 +212,7 @@ fn drop_segment(output: &mut Vec<u8>) {
 
 /// Encodes a normalised path for the upstream: bytes that a request line may not hold become `%XX`. Existing `%` are
 /// left alone, so nothing is encoded twice.
+#[inline]
 pub fn escape(path: &str) -> Cow<'_, str> {
     if path.bytes().all(is_sendable) {
         return Cow::Borrowed(path);

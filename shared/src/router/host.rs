@@ -5,6 +5,7 @@
 ///
 /// The split is at the first `:` if a number follows; what is not a port stays part of the host, which then matches
 /// no route. Bracketed IPv6 addresses keep their brackets: `[::1]:80` is `[::1]` and 80.
+#[inline]
 pub fn split_host(host: &str, listening: u16) -> (&str, u16) {
     split_port(host).unwrap_or((host, listening))
 }

@@ -4,6 +4,7 @@ use super::normalise::push_escaped;
 
 /// The part of the normalised path that `strip_path` takes away: `prefix` as `find` reported it. `None` if nothing
 /// but `/` would go, in which case there is no `X-Forwarded-Prefix` either.
+#[inline]
 pub fn stripped_prefix(path: &str, prefix: Option<usize>, strip_path: bool) -> Option<&str> {
     let prefix = prefix
         .filter(|_| strip_path)

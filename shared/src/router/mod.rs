@@ -4,8 +4,10 @@
 //! index and its walk), then `upstream_path` and `protocols` (what happens after the match).
 //! The rules are sections 2 to 5 of the design page on proxying and routing; the flavour is `traditional_compatible`.
 //!
+//! `route` reads a route's document for it.
+//!
 //! A [`Router`] is immutable: it is built once per configuration, away from traffic, and `find` reads it without
-//! locks. It knows nothing of sockets, runtimes or plugins.
+//! locks. It knows nothing of sockets, runtimes or plugins. Nodes route by it, and the control plane foretells by it.
 
 mod build;
 mod captures;
@@ -18,6 +20,7 @@ mod normalise;
 mod pattern;
 mod priority;
 mod protocols;
+mod route;
 mod tree;
 mod upstream_path;
 
