@@ -6,6 +6,7 @@ mod credentials;
 mod crud;
 mod lists;
 mod nested;
+mod passwords;
 mod plugins;
 mod references;
 mod schemas;

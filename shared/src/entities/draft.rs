@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{Context, Entity, Transformation};
 use crate::plugins::Catalog;
-use crate::schema::{Document, FormOptions, Kind, Selector, Violations};
+use crate::schema::{Document, FormOptions, Kind, Selector, Violations, at};
 
 const LONGEST_TTL: i64 = 100_000_000;
 
@@ -60,6 +60,11 @@ impl Entity {
             _ => None,
         };
         let due = self.due_transformations(&patch, cx);
+        let stale = self
+            .transformations
+            .iter()
+            .filter(|made| !made.is_due(&patch));
+        let stale: Vec<_> = stale.collect();
         let mut merged = self.schema.merge(variant, stored, patch);
         merged.shift_remove("ttl");
         if self.has_updated_at {
@@ -67,19 +72,25 @@ impl Entity {
         }
         let mut merged = self.finish(merged, ttl, cx, true)?;
         due.into_iter().for_each(|apply| apply(&mut merged));
-        let frozen = self.schema.frozen(stored, &merged);
-        if frozen.is_empty() {
+        let mut refused = self.schema.frozen(stored, &merged);
+        for made in stale
+            .iter()
+            .filter(|made| made.is_outdated(stored, &merged))
+        {
+            refused.entity_check(made.incomplete());
+        }
+        if refused.is_empty() {
             Ok(merged)
         } else {
-            Err(frozen)
+            Err(refused)
         }
     }
 
     /// What is to be computed from these fields, once they have passed every check.
     fn due_transformations(&self, sent: &Document, cx: &Context) -> Vec<fn(&mut Document)> {
-        let due = |given: &&Transformation| given.input.iter().any(|name| sent.contains_key(*name));
         let wanted = self.transformations.iter().filter(|_| cx.transform);
-        wanted.filter(due).map(|given| given.apply).collect()
+        let due = wanted.filter(|given| given.is_due(sent));
+        due.map(|given| given.apply).collect()
     }
 
     /// Replaces write-only fields by what they stand for.
@@ -159,6 +170,29 @@ impl Entity {
             document.insert("ttl".to_owned(), ttl);
         }
         Ok(document)
+    }
+}
+
+impl Transformation {
+    /// Whether the sender gave something to compute it from.
+    fn is_due(&self, sent: &Document) -> bool {
+        self.input.iter().any(|name| sent.contains_key(*name))
+    }
+
+    /// Whether what it was computed from differs between two documents.
+    fn is_outdated(&self, stored: &Document, updated: &Document) -> bool {
+        let mut needs = self.needs.iter();
+        needs.any(|path| at(stored, path) != at(updated, path))
+    }
+
+    /// Said if it is.
+    fn incomplete(&self) -> String {
+        let fields = self.input.iter().chain(self.needs);
+        let quoted: Vec<_> = fields.map(|path| format!("'{path}'")).collect();
+        format!(
+            "all or none of these fields must be set: {}",
+            quoted.join(", ")
+        )
     }
 }
 

@@ -37,6 +37,9 @@ pub struct Entity {
 pub struct Transformation {
     /// It runs if the sender gave one of these; a null counts as given.
     pub input: &'static [&'static str],
+    /// Dotted paths of what else goes into the value: an update that changes one of these must give `input` again,
+    /// since what it was computed from is not kept.
+    pub needs: &'static [&'static str],
     /// Changes the complete document.
     pub apply: fn(&mut Document),
 }

@@ -3,10 +3,13 @@
 //! To add one: write the struct with `#[derive(Entity)]`, list it here, and say in [`crate::model`] what it means.
 
 mod acl;
+mod basic_auth;
 mod certificate;
 mod consumer;
 mod draft;
 mod entity;
+mod hmac_auth;
+mod jwt_secret;
 mod key_auth;
 mod plugin;
 mod route;
@@ -15,9 +18,12 @@ mod service;
 use std::sync::LazyLock;
 
 pub use acl::Acl;
+pub use basic_auth::BasicAuth;
 pub use certificate::Certificate;
 pub use consumer::Consumer;
 pub use entity::{Context, Entity, Reference, Transformation, UniqueKey};
+pub use hmac_auth::HmacAuth;
+pub use jwt_secret::{JwtAlgorithm, JwtSecret};
 pub use key_auth::KeyAuth;
 pub use plugin::Plugin;
 pub use route::{Endpoint, Route};
@@ -38,6 +44,9 @@ static ALL: LazyLock<Vec<Entity>> = LazyLock::new(|| {
         Consumer::entity(),
         Plugin::entity(),
         KeyAuth::entity(),
+        BasicAuth::entity(),
+        HmacAuth::entity(),
+        JwtSecret::entity(),
         Acl::entity(),
     ]
 });

@@ -1,5 +1,7 @@
 //! Tests of the entity declarations: what the reference answered, and what it was not asked.
 
+mod credentials;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -615,6 +617,19 @@ fn every_entity_has_what_kong_has() {
             ("consumers", "consumers", "consumers", Some("username")),
             ("plugins", "plugins", "plugins", Some("instance_name")),
             ("keyauth_credentials", "key-auths", "key-auth", Some("key")),
+            (
+                "basicauth_credentials",
+                "basic-auths",
+                "basic-auth",
+                Some("username")
+            ),
+            (
+                "hmacauth_credentials",
+                "hmac-auths",
+                "hmac-auth",
+                Some("username")
+            ),
+            ("jwt_secrets", "jwts", "jwt", Some("key")),
             ("acls", "acls", "acls", None),
         ]
     );

@@ -12,7 +12,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use crate::entities::{Acl, Consumer, KeyAuth, Route, Service, find};
+use crate::entities::{
+    Acl, BasicAuth, Consumer, HmacAuth, JwtSecret, KeyAuth, Route, Service, find,
+};
 use crate::plugins::Catalog;
 use crate::sync::{Change, State};
 
@@ -38,6 +40,12 @@ pub struct Model {
     pub plugins: Table<Plugin>,
     /// Keys of consumers.
     pub key_auths: Table<KeyAuth>,
+    /// User names and passwords of consumers.
+    pub basic_auths: Table<BasicAuth>,
+    /// Secrets that consumers sign requests with.
+    pub hmac_auths: Table<HmacAuth>,
+    /// What tokens of consumers are verified with.
+    pub jwt_secrets: Table<JwtSecret>,
     /// Groups of consumers.
     pub acls: Table<Acl>,
     /// What the documents that this build read hold and this version does not know. Nobody refuses it.
@@ -53,6 +61,9 @@ struct Documents {
     consumers: Table<Consumer>,
     plugins: Table<Plugin>,
     key_auths: Table<KeyAuth>,
+    basic_auths: Table<BasicAuth>,
+    hmac_auths: Table<HmacAuth>,
+    jwt_secrets: Table<JwtSecret>,
     acls: Table<Acl>,
 }
 
@@ -105,6 +116,9 @@ impl Model {
             plugins,
             consumers: all.consumers.clone(),
             key_auths: all.key_auths.clone(),
+            basic_auths: all.basic_auths.clone(),
+            hmac_auths: all.hmac_auths.clone(),
+            jwt_secrets: all.jwt_secrets.clone(),
             acls: all.acls.clone(),
             warnings,
             all,
@@ -125,6 +139,9 @@ impl Documents {
             consumers: reader.table(self.consumers, changes),
             plugins: reader.plugins(self.plugins, changes),
             key_auths: reader.table(self.key_auths, changes),
+            basic_auths: reader.table(self.basic_auths, changes),
+            hmac_auths: reader.table(self.hmac_auths, changes),
+            jwt_secrets: reader.table(self.jwt_secrets, changes),
             acls: reader.table(self.acls, changes),
         }
     }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{Documents, Issue, Issues, Plugin, Table};
-use crate::entities::{Acl, KeyAuth, Route};
+use crate::entities::{Acl, BasicAuth, HmacAuth, JwtSecret, KeyAuth, Route};
 use crate::sync::Change;
+use crate::types::Referenced;
 
 /// Kinds that others refer to.
 const TARGETS: [&str; 3] = ["services", "routes", "consumers"];
@@ -32,6 +33,9 @@ pub(super) fn check(all: &Documents, changes: &[Change], issues: &mut Issues) {
     check_kind(&all.routes, all, changes, issues);
     check_kind(&all.plugins, all, changes, issues);
     check_kind(&all.key_auths, all, changes, issues);
+    check_kind(&all.basic_auths, all, changes, issues);
+    check_kind(&all.hmac_auths, all, changes, issues);
+    check_kind(&all.jwt_secrets, all, changes, issues);
     check_kind(&all.acls, all, changes, issues);
 }
 
@@ -118,30 +122,22 @@ impl Refers for Plugin {
     }
 }
 
-impl Refers for KeyAuth {
-    const KIND: &'static str = "keyauth_credentials";
+/// What belongs to one consumer.
+macro_rules! of_a_consumer {
+    ($($type:ty),* $(,)?) => {$(
+        impl Refers for $type {
+            const KIND: &'static str = <$type as Referenced>::KIND;
 
-    fn each(&self, all: &Documents, mut visit: impl FnMut(&'static str, bool, &'static str, Uuid)) {
-        let consumer = self.consumer.uuid();
-        visit(
-            "consumer",
-            all.consumers.contains_key(&consumer),
-            "consumers",
-            consumer,
-        );
-    }
+            fn each(
+                &self,
+                all: &Documents,
+                mut visit: impl FnMut(&'static str, bool, &'static str, Uuid),
+            ) {
+                let consumer = self.consumer.uuid();
+                let found = all.consumers.contains_key(&consumer);
+                visit("consumer", found, "consumers", consumer);
+            }
+        }
+    )*};
 }
-
-impl Refers for Acl {
-    const KIND: &'static str = "acls";
-
-    fn each(&self, all: &Documents, mut visit: impl FnMut(&'static str, bool, &'static str, Uuid)) {
-        let consumer = self.consumer.uuid();
-        visit(
-            "consumer",
-            all.consumers.contains_key(&consumer),
-            "consumers",
-            consumer,
-        );
-    }
-}
+of_a_consumer!(KeyAuth, BasicAuth, HmacAuth, JwtSecret, Acl);

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
+use crate::entities::JwtAlgorithm;
 use crate::plugins::KeyAuthConfig;
 use crate::sync::canonical;
 use crate::types::Secret;
@@ -70,6 +71,24 @@ fn shop() -> State {
         8,
         json!({ "group": "staff", "consumer": key(3) }),
     );
+    set(
+        &mut state,
+        "basicauth_credentials",
+        9,
+        json!({ "username": "ada", "password": "0".repeat(40), "consumer": key(3) }),
+    );
+    set(
+        &mut state,
+        "hmacauth_credentials",
+        10,
+        json!({ "username": "ada", "secret": "signing secret", "consumer": key(3) }),
+    );
+    set(
+        &mut state,
+        "jwt_secrets",
+        11,
+        json!({ "key": "ada", "secret": "signing secret", "consumer": key(3) }),
+    );
     state
 }
 
@@ -115,6 +134,14 @@ fn documents_become_typed_and_what_they_lack_takes_its_default() {
     assert_eq!(route.service.map(|service| service.uuid()), Some(id(1)));
     let key = model.key_auths[&id(7)].key.as_ref();
     assert_eq!(key.map(Secret::expose), Some("secret"));
+    assert_eq!(model.basic_auths[&id(9)].username, "ada");
+    let secret = model.hmac_auths[&id(10)].secret.as_ref();
+    assert_eq!(secret.map(Secret::expose), Some("signing secret"));
+    // A document of an older control plane that had no algorithms.
+    assert_eq!(
+        model.jwt_secrets[&id(11)].algorithm,
+        Some(JwtAlgorithm::Hs256)
+    );
     assert_eq!(model.acls[&id(8)].group, "staff");
     let plugin = &model.plugins[&id(6)];
     let config = plugin
@@ -365,7 +392,7 @@ fn issues_beyond_a_hundred_are_counted() {
 fn deleting_what_is_referred_to_is_found_though_nothing_else_changed() {
     let base = shop();
     let model = built(&base);
-    for (kind, n, broken) in [("services", 1, 2), ("routes", 2, 1), ("consumers", 3, 2)] {
+    for (kind, n, broken) in [("services", 1, 2), ("routes", 2, 1), ("consumers", 3, 5)] {
         let mut state = base.clone();
         state.remove(kind, &id(n));
         let issues = rebuilt(&state, &base, &model).map(|_| ()).unwrap_err();

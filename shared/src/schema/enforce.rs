@@ -149,7 +149,7 @@ fn run_custom(
 }
 
 /// The value at a dotted path; null if there is none.
-fn at<'a>(document: &'a Document, path: &str) -> &'a Value {
+pub(crate) fn at<'a>(document: &'a Document, path: &str) -> &'a Value {
     let mut names = path.split('.');
     let first = names
         .next()

@@ -26,6 +26,7 @@ mod violations;
 
 pub use check::{Check, Condition};
 pub use described::Described;
+pub(crate) use enforce::at;
 pub use field::{Field, Kind, OnDelete, Schema, Selector, Shorthand, Variant};
 pub use form::FormOptions;
 pub(crate) use numbers::parse as parse_number;

@@ -11,6 +11,7 @@ mod method;
 mod name;
 mod pair;
 mod path;
+mod public_key;
 mod secret;
 mod status;
 mod template;
@@ -29,6 +30,7 @@ pub use pair::{
     Rename, TemplatePair,
 };
 pub use path::{PathPattern, PathRegex, UrlPath, normalise};
+pub use public_key::PublicKey;
 pub use secret::{HIDDEN, Secret};
 pub use status::StatusRange;
 pub use template::{Expression, LuaFunction, Operand, Piece, Step, Template};
