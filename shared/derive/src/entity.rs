@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::meta::ParseNestedMeta;
 use syn::punctuated::Punctuated;
 use syn::{DeriveInput, LitStr, Path, Token};
 
@@ -14,6 +15,7 @@ struct EntityAttributes {
     nested_path: Option<LitStr>,
     lookup: Option<LitStr>,
     composite: Vec<Vec<LitStr>>,
+    identity: Vec<LitStr>,
     ttl: bool,
     with: Option<Path>,
 }
@@ -30,7 +32,7 @@ pub(crate) fn expand(input: DeriveInput) -> syn::Result<TokenStream> {
         None => quote!(::core::option::Option::None),
     };
     let composite = said.composite.iter().map(|fields| quote!(&[#(#fields),*]));
-    let (ttl, ident) = (said.ttl, &input.ident);
+    let (ttl, ident, identity) = (said.ttl, &input.ident, &said.identity);
     let schema = fields::schema(&input, &kind.value())?;
     let with = said
         .with
@@ -49,6 +51,8 @@ pub(crate) fn expand(input: DeriveInput) -> syn::Result<TokenStream> {
                     nested_path: ::core::option::Option::Some(#nested_path),
                     lookup: #lookup,
                     composite: &[#(#composite),*],
+                    identity: &[#(#identity),*],
+                    upgrades: ::std::vec::Vec::new(),
                     has_updated_at: schema.field("updated_at").is_some(),
                     has_ttl: #ttl,
                     transformations: ::std::vec::Vec::new(),
@@ -77,17 +81,12 @@ fn read(input: &DeriveInput) -> syn::Result<EntityAttributes> {
                 "lookup" => out.lookup = Some(meta.value()?.parse()?),
                 "with" => out.with = Some(meta.value()?.parse()?),
                 "ttl" => out.ttl = true,
-                "composite" => {
-                    let content;
-                    syn::parenthesized!(content in meta.input);
-                    let fields: Punctuated<LitStr, Token![,]> =
-                        content.parse_terminated(|input| input.parse(), Token![,])?;
-                    out.composite.push(fields.into_iter().collect());
-                }
+                "composite" => out.composite.push(names(&meta)?),
+                "identity" => out.identity = names(&meta)?,
                 _ => {
                     return Err(meta.error(format!(
-                        "unknown entity attribute '{name}', expected one of: composite, kind, lookup, nested_path, \
-                         path, ttl, with"
+                        "unknown entity attribute '{name}', expected one of: composite, identity, kind, lookup, \
+                         nested_path, path, ttl, with"
                     )));
                 }
             }
@@ -95,4 +94,13 @@ fn read(input: &DeriveInput) -> syn::Result<EntityAttributes> {
         })?;
     }
     Ok(out)
+}
+
+/// `("a", "b")`
+fn names(meta: &ParseNestedMeta<'_>) -> syn::Result<Vec<LitStr>> {
+    let content;
+    syn::parenthesized!(content in meta.input);
+    let fields: Punctuated<LitStr, Token![,]> =
+        content.parse_terminated(|input| input.parse(), Token![,])?;
+    Ok(fields.into_iter().collect())
 }

@@ -20,6 +20,11 @@ pub struct Entity {
     pub lookup: Option<&'static str>,
     /// Sets of fields that are unique together; null takes part as a value.
     pub composite: &'static [&'static [&'static str]],
+    /// What the id of a declarative document without one is made of, if not of the fields of `composite` nor of
+    /// `lookup` alone (Kong's `cache_key`, admin-api.md 12.4).
+    pub identity: &'static [&'static str],
+    /// What becomes of documents of older declarative formats, in this order.
+    pub upgrades: Vec<Upgrade>,
     /// Whether `updated_at` is set on each write.
     pub has_updated_at: bool,
     /// Whether documents may expire: `ttl` is sent as seconds to live, and stored as the second since the epoch at
@@ -41,6 +46,15 @@ pub struct Transformation {
     /// since what it was computed from is not kept.
     pub needs: &'static [&'static str],
     /// Changes the complete document.
+    pub apply: fn(&mut Document),
+}
+
+/// A change of meaning between two declarative formats (admin-api.md 12.2).
+#[derive(Clone, Debug)]
+pub struct Upgrade {
+    /// It runs on documents of formats before this one, `3.0`.
+    pub before: &'static str,
+    /// Writes what was sent as this format would.
     pub apply: fn(&mut Document),
 }
 
@@ -153,6 +167,14 @@ impl Entity {
             }
         });
         single.chain(several).collect()
+    }
+
+    /// The fields that the id of a declarative document without one is made of; none: its name alone, if it has one.
+    pub fn identity_fields(&self) -> &'static [&'static str] {
+        match self.identity {
+            [] => self.composite.first().copied().unwrap_or_default(),
+            declared => declared,
+        }
     }
 
     /// What this document refers to.

@@ -21,7 +21,7 @@ pub use acl::Acl;
 pub use basic_auth::BasicAuth;
 pub use certificate::Certificate;
 pub use consumer::Consumer;
-pub use entity::{Context, Entity, Reference, Transformation, UniqueKey};
+pub use entity::{Context, Entity, Reference, Transformation, UniqueKey, Upgrade};
 pub use hmac_auth::HmacAuth;
 pub use jwt_secret::{JwtAlgorithm, JwtSecret};
 pub use key_auth::KeyAuth;

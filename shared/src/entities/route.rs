@@ -13,10 +13,11 @@ use crate::types::{
 };
 
 mod protocols;
+mod upgrade;
 
 /// Which requests go to a service.
 #[derive(Clone, Debug, Deserialize, Entity)]
-#[entity(kind = "routes", lookup = "name", with = protocols::by_protocol)]
+#[entity(kind = "routes", lookup = "name", with = by_protocol)]
 #[check(with(protocols::snis_need_tls))]
 pub struct Route {
     /// What identifies it for good.
@@ -77,6 +78,11 @@ pub struct Route {
     /// How the service's path and the request's are joined.
     #[schema(default = "v0")]
     pub path_handling: Option<PathHandling>,
+}
+
+fn by_protocol(mut entity: crate::entities::Entity) -> crate::entities::Entity {
+    entity.upgrades = vec![upgrade::paths()];
+    protocols::by_protocol(entity)
 }
 
 /// The host is matched by `hosts`.

@@ -75,11 +75,22 @@ impl Field {
         }
     }
 
+    /// The list that a text stands for, if the field is a list of scalars; any other value stays as it is.
+    pub(crate) fn split_text(&self, value: Value) -> Value {
+        match (&self.kind, value) {
+            (Kind::Array(element) | Kind::Set(element), Value::String(text))
+                if !text.is_empty() && is_scalar(element) =>
+            {
+                self.comma_list(element, text, &FormOptions::default())
+            }
+            (_, value) => value,
+        }
+    }
+
     /// A scalar under the bare key of a list: the pieces between commas if they are all good elements, the whole if
     /// only that is, else the pieces, whose errors are then told.
     fn comma_list(&self, element: &Field, text: String, options: &FormOptions) -> Value {
-        let splits = matches!(element.kind, Kind::String | Kind::Number | Kind::Integer)
-            && text.contains(',');
+        let splits = is_scalar(element) && text.contains(',');
         let pieces = if splits {
             self.pieces(element, &text, options)
         } else {
@@ -112,6 +123,11 @@ impl Field {
             .map(|piece| element.infer(Value::String(piece), options))
             .collect()
     }
+}
+
+/// Whether commas may separate such elements.
+fn is_scalar(element: &Field) -> bool {
+    matches!(element.kind, Kind::String | Kind::Number | Kind::Integer)
 }
 
 static PAIR: LazyLock<Regex> =

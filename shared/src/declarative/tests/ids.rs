@@ -1,0 +1,98 @@
+use super::*;
+
+fn id_of(text: &str, kind: &str) -> String {
+    documents(text, kind)[0]["id"]
+        .as_str()
+        .expect("a document has an id")
+        .to_owned()
+}
+
+/// The vectors of admin-api.md 12.4.
+#[test]
+fn ids_follow_from_names_as_they_do_in_kong() {
+    let service = |name: &str| json!({ "services": [{ "name": name, "host": "h" }] });
+    let route = json!([{ "name": "foo", "paths": ["/"], "plugins": [{ "name": "key-auth" }] }]);
+    let cases = [
+        (
+            service("foo"),
+            "services",
+            "2933fbcc-9d7c-54a7-a984-fe2bde836cea",
+        ),
+        (
+            service("some.service.name"),
+            "services",
+            "d9bee1f8-db6e-5a37-9281-fd4aca16dc00",
+        ),
+        (
+            json!({ "routes": route }),
+            "routes",
+            "fb94a9b8-3f5e-525c-b38d-61aa1cbaa69c",
+        ),
+        (
+            json!({ "routes": route }),
+            "plugins",
+            "94c03ff4-bf99-599f-a351-c7123559bc5a",
+        ),
+        (
+            json!({ "consumers": [{ "username": "bobo" }] }),
+            "consumers",
+            "a331738c-d6d9-595e-a2cf-9cad8a78d622",
+        ),
+        (
+            json!({ "plugins": [{ "name": "key-auth" }] }),
+            "plugins",
+            "6b4f38d1-e026-540b-a5ea-8634739dd2a7",
+        ),
+    ];
+    for (members, kind, id) in cases {
+        assert_eq!(id_of(&file(members.clone()), kind), id, "{members}");
+    }
+}
+
+#[test]
+fn the_same_plugin_has_another_id_nested_than_at_the_top() {
+    let nested = file(json!({ "routes": [
+        { "name": "foo", "paths": ["/"], "plugins": [{ "name": "key-auth" }] },
+    ] }));
+    let flat = file(json!({
+        "routes": [{ "name": "foo", "paths": ["/"] }],
+        "plugins": [{ "name": "key-auth", "route": "foo" }],
+    }));
+    let spelled = file(json!({
+        "routes": [{ "name": "foo", "paths": ["/"] }],
+        "plugins": [{ "name": "key-auth", "route": "fb94a9b8-3f5e-525c-b38d-61aa1cbaa69c" }],
+    }));
+    assert_ne!(id_of(&nested, "plugins"), id_of(&flat, "plugins"));
+    assert_eq!(id_of(&nested, "plugins"), id_of(&spelled, "plugins"));
+    assert_eq!(
+        documents(&nested, "plugins")[0]["route"],
+        documents(&flat, "plugins")[0]["route"]
+    );
+}
+
+#[test]
+fn what_has_no_name_and_what_is_made_of_that_is_random() {
+    let text = file(json!({ "routes": [{ "paths": ["/"], "plugins": [{ "name": "key-auth" }] }] }));
+    for kind in ["routes", "plugins"] {
+        assert_ne!(id_of(&text, kind), id_of(&text, kind), "{kind}");
+    }
+    let keys = file(json!({ "consumers": [
+        { "username": "bobo", "keyauth_credentials": [{ "key": "k" }], "acls": [{ "group": "g" }] },
+    ] }));
+    assert_ne!(
+        id_of(&keys, "keyauth_credentials"),
+        id_of(&keys, "keyauth_credentials")
+    );
+    assert_eq!(id_of(&keys, "acls"), id_of(&keys, "acls"));
+}
+
+#[test]
+fn a_given_id_stays_in_one_spelling() {
+    let text = file(json!({ "services": [
+        { "id": "00000000-0000-4000-8000-00000000000A", "name": "foo", "host": "h" },
+    ] }));
+    assert_eq!(
+        id_of(&text, "services"),
+        "00000000-0000-4000-8000-00000000000a"
+    );
+}
