@@ -133,8 +133,9 @@ fn mistakes_are_told_with_what_is_known() {
     );
     let input = parse_quote! { #[entity(kid = "x")] struct X { a: u8 } };
     assert!(
-        fault(entity::expand(input))
-            .starts_with("unknown entity attribute 'kid', expected one of: composite, kind")
+        fault(entity::expand(input)).starts_with(
+            "unknown entity attribute 'kid', expected one of: composite, identity, kind"
+        )
     );
 }
 

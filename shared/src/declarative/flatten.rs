@@ -12,21 +12,21 @@ pub struct Flattened {
     pub fields: Value,
     /// One object for each document that is wrong.
     pub errors: Vec<Value>,
-    /// The text of the whole report.
+    /// The text about those.
     pub message: String,
 }
 
 impl Report {
     /// Moves the errors of documents out of the tree.
     pub fn flatten(&self) -> Flattened {
-        let fields = self.unattributed().into_value();
+        let fields = match self.unattributed().into_value() {
+            Value::Object(fields) => Value::Object(fields),
+            _ => json!({}),
+        };
         Flattened {
-            fields: match fields {
-                Value::Object(_) => fields,
-                _ => json!({}),
-            },
+            message: message(&fields),
+            fields,
             errors: self.documents.iter().map(of_document).collect(),
-            message: message(&self.fields()),
         }
     }
 }

@@ -74,7 +74,15 @@ impl Faulty {
 #[derive(Default)]
 pub(super) struct Faults {
     general: Vec<(Vec<Step>, String)>,
-    documents: BTreeMap<usize, (Violations, Vec<String>, Vec<(String, String)>)>,
+    documents: BTreeMap<usize, Found>,
+}
+
+/// What was found wrong with one draft; as in [`Faulty`].
+#[derive(Default)]
+struct Found {
+    violations: Violations,
+    whole: Vec<String>,
+    keyed: Vec<(String, String)>,
 }
 
 impl Faults {
@@ -85,12 +93,16 @@ impl Faults {
 
     /// What a schema says about a draft.
     pub(super) fn violations(&mut self, draft: usize, found: Violations) {
-        self.documents.entry(draft).or_default().0.extend(found);
+        self.documents
+            .entry(draft)
+            .or_default()
+            .violations
+            .extend(found);
     }
 
     /// Something about a draft as a whole.
     pub(super) fn whole(&mut self, draft: usize, text: String) {
-        self.documents.entry(draft).or_default().1.push(text);
+        self.documents.entry(draft).or_default().whole.push(text);
     }
 
     /// As [`Faults::whole`]; Kong tells it by the draft's name.
@@ -98,7 +110,7 @@ impl Faults {
         self.documents
             .entry(draft)
             .or_default()
-            .2
+            .keyed
             .push((name, text));
     }
 
@@ -108,14 +120,14 @@ impl Faults {
 
     pub(super) fn report(self, drafts: &[Draft<'_>]) -> Report {
         let documents = self.documents.into_iter();
-        let documents = documents.map(|(draft, (violations, whole, keyed))| {
+        let documents = documents.map(|(draft, found)| {
             let mut faulty = Faulty::new(drafts, draft);
-            if let Value::Object(fields) = violations.fields() {
+            if let Value::Object(fields) = found.violations.fields() {
                 faulty.fields = fields;
             }
             Faulty {
-                whole,
-                keyed,
+                whole: found.whole,
+                keyed: found.keyed,
                 ..faulty
             }
         });
