@@ -25,6 +25,19 @@ pub struct Config {
     #[setting(default = "10m")]
     pub admin_max_body_size: Size,
 
+    /// The longest body that `POST /config` reads; above it the answer is 413.
+    #[setting(default = "256m")]
+    pub admin_max_config_size: Size,
+
+    /// Whether `/config` replaces and shows the whole configuration. `off` answers as Kong with a database does.
+    #[setting(default = "on")]
+    pub admin_config_import: bool,
+
+    /// Takes dotted names and comma lists in the plugin configurations of declarative files: `remove.headers: x-a, x-b`.
+    /// `off` is exactly what Kong 3 does.
+    #[setting(default = "on")]
+    pub declarative_lenient_config: bool,
+
     /// Splits form values at commas where a field is a list: `methods=GET,POST`. `off` is exactly what Kong 3 does.
     #[setting(default = "on")]
     pub admin_form_csv_lists: bool,

@@ -17,6 +17,8 @@ pub enum Encoding {
     Json,
     Form,
     Multipart,
+    /// YAML; for addresses that read it themselves.
+    Text,
 }
 
 /// Decoded arguments.
@@ -27,8 +29,8 @@ pub struct Arguments {
     pub form: bool,
 }
 
-/// Which decoder a write's body needs. `empty`: there is no body.
-pub fn encoding(headers: &HeaderMap, empty: bool) -> Result<Encoding, Failure> {
+/// Which decoder a write's body needs. `empty`: there is no body. `text`: the address takes YAML.
+pub fn encoding(headers: &HeaderMap, empty: bool, text: bool) -> Result<Encoding, Failure> {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let unsupported = || Failure::Bare(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     let Some(first) = types.next() else {
@@ -48,9 +50,12 @@ pub fn encoding(headers: &HeaderMap, empty: bool) -> Result<Encoding, Failure> {
         ("application/json", Encoding::Json),
         ("multipart/form-data", Encoding::Multipart),
         ("application/x-www-form-urlencoded", Encoding::Form),
+        ("application/yaml", Encoding::Text),
+        ("text/yaml", Encoding::Text),
     ];
     let found = kinds
         .into_iter()
+        .filter(|(_, encoding)| text || *encoding != Encoding::Text)
         .find(|(name, _)| first.as_bytes().starts_with(name.as_bytes()));
     found.map(|(_, encoding)| encoding).ok_or_else(unsupported)
 }
@@ -62,7 +67,7 @@ pub async fn decode(
     body: Bytes,
 ) -> Result<Arguments, Failure> {
     match encoding {
-        Encoding::None => Ok(Arguments::default()),
+        Encoding::None | Encoding::Text => Ok(Arguments::default()),
         Encoding::Json => json(&body).map(|document| Arguments {
             document,
             form: false,
@@ -163,17 +168,22 @@ mod tests {
             ),
         ];
         for (kinds, empty, expected) in good {
-            let found = encoding(&typed(&kinds), empty).expect("accepted");
+            let found = encoding(&typed(&kinds), empty, false).expect("accepted");
             assert_eq!(found, expected, "{kinds:?}");
         }
+        for kind in ["application/yaml", "text/yaml; charset=utf-8"] {
+            let found = encoding(&typed(&[kind]), false, true).expect("accepted");
+            assert_eq!(found, Encoding::Text, "{kind}");
+        }
         let bad = [
+            (vec!["application/yaml"], false, 415),
             (vec![], false, 415),
             (vec!["text/plain"], true, 415),
             (vec!["Application/JSON"], false, 415),
             (vec!["application/json", "application/json"], false, 400),
         ];
         for (kinds, empty, expected) in bad {
-            let found = encoding(&typed(&kinds), empty).expect_err("refused");
+            let found = encoding(&typed(&kinds), empty, false).expect_err("refused");
             assert_eq!(status(found), expected, "{kinds:?}");
         }
     }

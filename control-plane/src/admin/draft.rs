@@ -127,7 +127,7 @@ pub fn now() -> f64 {
 }
 
 /// 32 random alphanumeric characters, as Kong makes keys.
-fn random_text() -> String {
+pub fn random_text() -> String {
     const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     const LENGTH: usize = 32;
     // Bytes past the last multiple of 62 would favour the first letters.

@@ -42,6 +42,8 @@ pub enum Fixed {
     PluginSchema,
     ValidateEntity,
     ValidatePlugin,
+    /// `/config`
+    Declarative,
     Tags,
     Tag,
     FilterChains,
@@ -88,6 +90,7 @@ const FIXED: &[(&str, &[Method], Fixed)] = &[
     ("/schemas/{entity}/validate", POST, Fixed::ValidateEntity),
     ("/schemas/plugins/{name}", GET, Fixed::PluginSchema),
     ("/schemas/plugins/validate", POST, Fixed::ValidatePlugin),
+    ("/config", COLLECTION, Fixed::Declarative),
     ("/tags", GET, Fixed::Tags),
     ("/tags/{tags}", GET, Fixed::Tag),
     ("/clustering/data-planes", GET, Fixed::ClusterNodes),
@@ -215,6 +218,11 @@ fn push_alias(found: &mut Vec<Endpoint>, path: &str, methods: &'static [Method],
 impl Endpoint {
     pub fn takes(&self, method: &Method) -> bool {
         self.methods.contains(method)
+    }
+
+    /// Whether a write may be YAML, and as long as a whole configuration is.
+    pub fn takes_text(&self) -> bool {
+        matches!(self.action, Action::Fixed(Fixed::Declarative))
     }
 
     /// The `Allow` header: sorted, with the methods every address has.

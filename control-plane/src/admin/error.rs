@@ -3,12 +3,16 @@
 use super::reply::Reply;
 use crate::store::{Rejection, StoreError, WriteError};
 use crate::sync::TokenError;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
+use shared::declarative::Report;
 use shared::entities;
 use shared::schema::{Document, Violations, notation};
 use std::borrow::Cow;
 use uuid::Uuid;
+
+/// Seconds after which a busy endpoint may be asked again.
+const SOON: HeaderValue = HeaderValue::from_static("1");
 
 /// A request that is answered with an error.
 #[derive(Debug)]
@@ -19,6 +23,8 @@ pub enum Failure {
     Bare(StatusCode),
     /// Plain text, for the few answers that are not JSON.
     Text(StatusCode, &'static str),
+    /// 429: another request has to be done first.
+    Busy(&'static str),
     /// Kong's error object, boxed because it is large and rare.
     Structured(Box<Structured>),
 }
@@ -32,6 +38,8 @@ pub struct Structured {
     message: String,
     /// The member beside these three: `fields`, or `options` for code 11.
     detail: Option<(&'static str, Value)>,
+    /// Errors by document, where they were asked for.
+    flattened: Option<Vec<Value>>,
 }
 
 impl Failure {
@@ -68,6 +76,29 @@ impl Failure {
             violations.message(),
             Some(("fields", violations.fields())),
         )
+    }
+
+    /// A declarative configuration that is wrong. `flatten`: told by document rather than by place.
+    pub fn declarative(report: &Report, flatten: bool) -> Self {
+        let (message, fields, flattened) = match flatten {
+            true => {
+                let flattened = report.flatten();
+                (flattened.message, flattened.fields, Some(flattened.errors))
+            }
+            false => (report.message(), report.fields(), None),
+        };
+        Failure::Structured(Box::new(Structured {
+            status: StatusCode::BAD_REQUEST,
+            code: 14,
+            name: "invalid declarative configuration".into(),
+            message,
+            detail: Some(("fields", fields)),
+            flattened,
+        }))
+    }
+
+    pub fn busy(text: &'static str) -> Self {
+        Failure::Busy(text)
     }
 
     /// A path segment that is neither an id nor a name this entity could have.
@@ -196,12 +227,19 @@ impl Failure {
             Failure::Message(status, text) => Reply::json(status, &json!({ "message": text })),
             Failure::Bare(status) => Reply::empty(status),
             Failure::Text(status, text) => Reply::text(status, text),
+            Failure::Busy(text) => {
+                let body = json!({ "message": text });
+                Reply::json(StatusCode::TOO_MANY_REQUESTS, &body).with(header::RETRY_AFTER, SOON)
+            }
             Failure::Structured(error) => {
                 let mut body = json!({
                     "code": error.code, "name": error.name, "message": error.message,
                 });
                 if let Some((member, detail)) = error.detail {
                     body[member] = detail;
+                }
+                if let Some(errors) = error.flattened {
+                    body["flattened_errors"] = errors.into();
                 }
                 Reply::json(error.status, &body)
             }
@@ -274,6 +312,7 @@ fn structured(
         name: name.into(),
         message,
         detail,
+        flattened: None,
     }))
 }
 

@@ -10,6 +10,7 @@ mod body;
 pub(crate) mod certificate;
 mod commit;
 mod crud;
+mod declarative;
 mod draft;
 mod endpoints;
 mod error;
@@ -61,6 +62,7 @@ pub struct Admin {
     endpoints: Vec<Arc<Endpoint>>,
     traffic: Traffic,
     enabled: status::EnabledPlugins,
+    loads: declarative::Loads,
 }
 
 /// What `GET /status` counts.
@@ -103,6 +105,7 @@ impl Admin {
             endpoints: endpoints.into_iter().map(Arc::new).collect(),
             traffic: Traffic::default(),
             enabled: status::EnabledPlugins::default(),
+            loads: declarative::Loads::default(),
             config,
         })
     }

@@ -6,7 +6,7 @@ use super::error::Failure;
 use super::query::Query;
 use super::reply::Reply;
 use super::wait::Wait;
-use super::{Admin, Answer, crud, list, nested, nodes, schemas, status, tags, upload};
+use super::{Admin, Answer, crud, declarative, list, nested, nodes, schemas, status, tags, upload};
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::response::Response;
@@ -75,7 +75,7 @@ async fn answer(admin: &Admin, endpoint: &Endpoint, head: &Parts, body: Body) ->
     let encoding = match head.method {
         // The body of any other method is ignored, even a malformed one.
         Method::POST | Method::PUT | Method::PATCH => {
-            body::encoding(&head.headers, body.is_end_stream())?
+            body::encoding(&head.headers, body.is_end_stream(), endpoint.takes_text())?
         }
         _ => Encoding::None,
     };
@@ -88,8 +88,13 @@ async fn answer(admin: &Admin, endpoint: &Endpoint, head: &Parts, body: Body) ->
     }
     let arguments = match encoding {
         Encoding::None => Arguments::default(),
+        _ if endpoint.takes_text() => {
+            let limit = upload::Limit::of_files(&admin.config);
+            let bytes = upload::read(body, &head.headers, limit).await?;
+            declarative::arguments(encoding, &head.headers, bytes).await?
+        }
         _ => {
-            let limit = admin.config.admin_max_body_size.0;
+            let limit = upload::Limit::of_bodies(&admin.config);
             let bytes = upload::read(body, &head.headers, limit).await?;
             body::decode(encoding, &head.headers, bytes).await?
         }
@@ -137,6 +142,7 @@ async fn act_fixed(fixed: Fixed, call: Call<'_>) -> Answer {
         Fixed::PluginConfigSchema => schemas::plugin_config(&call),
         Fixed::ValidateEntity => schemas::validate_entity(call).await,
         Fixed::ValidatePlugin => schemas::validate_plugin(call).await,
+        Fixed::Declarative => declarative::config(call).await,
         Fixed::Tags => tags::all(&call).await,
         Fixed::Tag => tags::one(&call).await,
         Fixed::FilterChains => Err(Failure::bad_request(

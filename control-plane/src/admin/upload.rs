@@ -1,6 +1,7 @@
 //! Reading a request's body: bounded in length and in silence.
 
 use super::error::Failure;
+use crate::config::Config;
 use axum::body::{Body, HttpBody};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
@@ -14,13 +15,37 @@ const SILENCE: Duration = Duration::from_secs(60);
 const DISCARDED: u64 = 64 << 20;
 const DISCARDING: Duration = Duration::from_secs(5);
 
-/// The whole body, if it is not longer than `limit` bytes.
-pub async fn read(mut body: Body, headers: &HeaderMap, limit: u64) -> Result<Bytes, Failure> {
+/// How long a body may be, and which setting says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    bytes: u64,
+    setting: &'static str,
+}
+
+impl Limit {
+    pub fn of_bodies(config: &Config) -> Limit {
+        Limit {
+            bytes: config.admin_max_body_size.0,
+            setting: "admin_max_body_size",
+        }
+    }
+
+    /// Of whole configurations.
+    pub fn of_files(config: &Config) -> Limit {
+        Limit {
+            bytes: config.admin_max_config_size.0,
+            setting: "admin_max_config_size",
+        }
+    }
+}
+
+/// The whole body, if it is not too long.
+pub async fn read(mut body: Body, headers: &HeaderMap, limit: Limit) -> Result<Bytes, Failure> {
     let announced = body.size_hint().lower();
-    if announced <= limit {
+    if announced <= limit.bytes {
         let mut bytes = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(0));
         while let Some(piece) = next(&mut body).await? {
-            if bytes.len() as u64 + piece.len() as u64 > limit {
+            if bytes.len() as u64 + piece.len() as u64 > limit.bytes {
                 discard(body).await;
                 return Err(too_long(limit));
             }
@@ -70,10 +95,10 @@ async fn discard(mut body: Body) {
     let _ = tokio::time::timeout(DISCARDING, reading).await;
 }
 
-fn too_long(limit: u64) -> Failure {
+fn too_long(Limit { bytes, setting }: Limit) -> Failure {
     Failure::message(
         StatusCode::PAYLOAD_TOO_LARGE,
-        format!("the body is longer than {limit} bytes (setting 'admin_max_body_size')"),
+        format!("the body is longer than {bytes} bytes (setting '{setting}')"),
     )
 }
 
@@ -82,6 +107,11 @@ mod tests {
     use super::*;
     use futures_util::stream;
     use std::convert::Infallible;
+
+    const TEN: Limit = Limit {
+        bytes: 10,
+        setting: "admin_max_body_size",
+    };
 
     fn pieces(sizes: &[usize]) -> Body {
         let pieces: Vec<_> = sizes
@@ -93,14 +123,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_of_just_the_limit_is_read() {
-        let read = read(pieces(&[4, 6]), &HeaderMap::new(), 10).await;
+        let read = read(pieces(&[4, 6]), &HeaderMap::new(), TEN).await;
         assert_eq!(read.expect("short enough").len(), 10);
     }
 
     #[tokio::test]
     async fn longer_ones_are_refused_announced_or_not() {
         for body in [Body::from(vec![b'x'; 11]), pieces(&[4, 6, 1, 1000])] {
-            let refused = read(body, &HeaderMap::new(), 10)
+            let refused = read(body, &HeaderMap::new(), TEN)
                 .await
                 .expect_err("too long");
             assert_eq!(refused.into_reply().status, StatusCode::PAYLOAD_TOO_LARGE);
@@ -110,7 +140,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_stops_coming_is_given_up() {
         let silent = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
-        let refused = read(silent, &HeaderMap::new(), 10)
+        let refused = read(silent, &HeaderMap::new(), TEN)
             .await
             .expect_err("nothing comes");
         assert_eq!(refused.into_reply().status, StatusCode::REQUEST_TIMEOUT);

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 use shared::entities;
 use shared::schema::{Document, Kind, OnDelete};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// A document that changed.
@@ -40,6 +41,8 @@ pub(super) fn apply(
         revision,
         changes: Vec::new(),
         removed: Vec::new(),
+        operations,
+        later: None,
     };
     for (index, operation) in operations.iter().enumerate() {
         match operation {
@@ -68,6 +71,9 @@ struct Batch<'c> {
     changes: Vec<Changed>,
     /// Documents that something may still refer to.
     removed: Vec<(usize, &'static str, Uuid)>,
+    operations: &'c [Operation],
+    /// The last place at which each document is put, made when it is first asked for.
+    later: Option<HashMap<(&'static str, Uuid), usize>>,
 }
 
 impl Batch<'_> {
@@ -100,7 +106,7 @@ impl Batch<'_> {
             }
             _ => {}
         }
-        if let Some(fields) = self.taken_key(row)? {
+        if let Some(fields) = self.taken_key(index, row)? {
             return reject(Rejection::Unique {
                 kind: row.kind,
                 fields,
@@ -136,20 +142,46 @@ impl Batch<'_> {
             .optional()
     }
 
-    /// The members of the first key, in schema order, that another document has.
-    fn taken_key(&self, row: &Row) -> rusqlite::Result<Option<Document>> {
-        let mut find = self.connection.prepare_cached(
-            "SELECT id FROM unique_keys WHERE kind = ?1 AND field = ?2 AND value = ?3",
-        )?;
+    /// The members of the first key, in schema order, that another document has; one that the batch puts later says
+    /// itself then what its keys are, so that two documents may exchange their names.
+    fn taken_key(&mut self, index: usize, row: &Row) -> rusqlite::Result<Option<Document>> {
         for key in &row.keys {
-            let holder: Option<[u8; 16]> = find
+            let holder: Option<[u8; 16]> = self
+                .connection
+                .prepare_cached(
+                    "SELECT id FROM unique_keys WHERE kind = ?1 AND field = ?2 AND value = ?3",
+                )?
                 .query_row(params![row.kind, key.field, key.value], |row| row.get(0))
                 .optional()?;
-            if holder.is_some_and(|holder| holder != *row.id.as_bytes()) {
+            let Some(holder) = holder.filter(|holder| holder != row.id.as_bytes()) else {
+                continue;
+            };
+            if !self.is_put_later(index, row.kind, Uuid::from_bytes(holder)) {
                 return Ok(Some(members(row, &key.field)));
             }
+            self.connection
+                .prepare_cached(
+                    "DELETE FROM unique_keys WHERE kind = ?1 AND field = ?2 AND value = ?3",
+                )?
+                .execute(params![row.kind, key.field, key.value])?;
         }
         Ok(None)
+    }
+
+    fn is_put_later(&mut self, index: usize, kind: &'static str, id: Uuid) -> bool {
+        let operations = self.operations;
+        let later = self.later.get_or_insert_with(|| {
+            let puts =
+                operations
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(at, operation)| match operation {
+                        Operation::Put { row, .. } => Some(((row.kind, row.id), at)),
+                        Operation::Delete { .. } => None,
+                    });
+            puts.collect()
+        });
+        later.get(&(kind, id)).is_some_and(|at| *at > index)
     }
 
     fn insert(&self, row: &Row, revision: u64) -> rusqlite::Result<()> {

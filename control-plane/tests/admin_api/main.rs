@@ -4,6 +4,7 @@ mod bodies;
 mod client;
 mod credentials;
 mod crud;
+mod declarative;
 mod lists;
 mod nested;
 mod passwords;

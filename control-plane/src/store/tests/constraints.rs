@@ -279,3 +279,29 @@ async fn a_batch_fails_whole_and_names_the_write_that_failed() {
     assert!(home.store.get("consumers", id(22)).await.unwrap().is_none());
     assert_eq!(home.store.head(), 1);
 }
+
+#[tokio::test]
+async fn documents_of_one_batch_may_exchange_their_names() {
+    let home = furnished().await;
+    let exchanged = vec![
+        upsert("services", service(1, "unused")),
+        upsert("services", service(2, "orders")),
+    ];
+    home.store.write(exchanged, "tests").await.unwrap();
+    for (name, number) in [("unused", 1), ("orders", 2)] {
+        let found = home.store.find("services", "name", name).await.unwrap();
+        assert_eq!(found.map(|stored| stored.id), Some(id(number)), "{name}");
+    }
+    let twice = vec![
+        upsert("services", service(1, "orders")),
+        upsert("services", service(2, "orders")),
+    ];
+    let refused = rejection(home.store.write(twice, "tests").await);
+    assert_eq!(refused, unique("services", json!({ "name": "orders" })));
+    let found = home.store.find("services", "name", "orders").await.unwrap();
+    assert_eq!(
+        found.map(|stored| stored.id),
+        Some(id(2)),
+        "nothing changed"
+    );
+}
