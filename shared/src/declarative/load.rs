@@ -136,7 +136,7 @@ impl Loader<'_> {
             claimed.extend(one.id);
             if let Some(taken) = self.names.declare(entity, *draft, one.id, &one.input) {
                 told.insert(*draft);
-                let text = unique::text(entity.kind, &taken.field, &taken.value);
+                let text = unique::text(entity, &taken.field, &taken.value);
                 self.faults.whole(*draft, text);
             }
             self.ids[*draft] = one.id;

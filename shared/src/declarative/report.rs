@@ -30,7 +30,7 @@ pub struct Report {
 pub(super) struct Faulty {
     pub(super) at: Vec<Step>,
     pub(super) kind: &'static str,
-    /// As it was sent, with its parent and without what is nested in it.
+    /// As it was sent, with its parent and without what is nested in it; secrets hidden.
     pub(super) sent: Map<String, Value>,
     /// Errors by field, `@entity` among them.
     pub(super) fields: Map<String, Value>,
@@ -52,7 +52,7 @@ impl Faulty {
         Faulty {
             at: gather::path(drafts, draft),
             kind: drafts[draft].entity.kind,
-            sent,
+            sent: drafts[draft].entity.told(sent),
             fields: Map::new(),
             whole: Vec::new(),
             keyed: Vec::new(),

@@ -8,9 +8,16 @@ use super::load::Settled;
 use super::report::Faults;
 use crate::entities::{Entity, UniqueKey};
 use crate::schema::{Document, notation};
+use crate::types::HIDDEN;
 
-/// `uniqueness violation: 'services' entity with name set to 'foo' already declared`
-pub(super) fn text(kind: &str, field: &str, value: &str) -> String {
+/// `uniqueness violation: 'services' entity with name set to 'foo' already declared`; secrets are hidden.
+pub(super) fn text(entity: &Entity, field: &str, value: &str) -> String {
+    let kind = entity.kind;
+    let value = if entity.is_secret(field) {
+        HIDDEN
+    } else {
+        value
+    };
     format!("uniqueness violation: '{kind}' entity with {field} set to '{value}' already declared")
 }
 
@@ -42,11 +49,12 @@ fn tell(entity: &Entity, settled: &Settled, key: &UniqueKey, faults: &mut Faults
         .iter()
         .find(|fields| fields.join(",") == key.field);
     let text = match composite {
-        Some(fields) => text(entity.kind, &fields.join(", "), &shown(document, fields)),
-        None => text(entity.kind, &key.field, &key.value),
+        Some(fields) => text(entity, &fields.join(", "), &shown(document, fields)),
+        None => text(entity, &key.field, &key.value),
     };
     let name = entity
         .lookup
+        .filter(|field| !entity.is_secret(field))
         .and_then(|field| document.get(field)?.as_str());
     match name {
         Some(name) => faults.keyed(settled.draft, name.to_owned(), text),

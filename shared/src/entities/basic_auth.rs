@@ -18,6 +18,7 @@ use crate::types::{Foreign, Id, Secret, Tag, Timestamp};
     path = "basic-auths",
     nested_path = "basic-auth",
     lookup = "username",
+    identity("username"),
     with = hashed
 )]
 pub struct BasicAuth {

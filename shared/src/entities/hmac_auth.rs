@@ -12,7 +12,8 @@ use crate::types::{Foreign, Id, Secret, Tag, Timestamp};
     kind = "hmacauth_credentials",
     path = "hmac-auths",
     nested_path = "hmac-auth",
-    lookup = "username"
+    lookup = "username",
+    identity("username")
 )]
 pub struct HmacAuth {
     /// What identifies it for good.

@@ -292,3 +292,18 @@ services:
         .collect();
     assert_eq!(lines, ["3:27: services[0].port: expected an integer"]);
 }
+
+#[test]
+fn a_secret_that_two_documents_share_is_not_repeated() {
+    let key = json!({ "key": "top-secret" });
+    let text =
+        file(json!({ "consumers": [{ "username": "bob", "keyauth_credentials": [key, key] }] }));
+    let report = load_text(&text).expect_err("a duplicate");
+    let told = report.flatten();
+    let everything = format!("{} {} {told:?}", report.message(), report.fields());
+    assert!(
+        everything.contains("entity with key set to '******' already declared"),
+        "{everything}"
+    );
+    assert!(!everything.contains("top-secret"), "{everything}");
+}

@@ -96,3 +96,53 @@ fn a_given_id_stays_in_one_spelling() {
         "00000000-0000-4000-8000-00000000000a"
     );
 }
+
+/// Kong makes these of the kind and the field, not of the field alone: another space of names.
+#[test]
+fn credentials_have_ids_of_their_name_and_their_kind() {
+    let credentials = json!({
+        "basicauth_credentials": [{ "username": "u", "password": "p" }],
+        "hmacauth_credentials": [{ "username": "u" }],
+        "jwt_secrets": [{ "key": "u" }],
+    });
+    let mut consumer = json!({ "username": "bobo" });
+    consumer
+        .as_object_mut()
+        .expect("an object")
+        .extend(credentials.as_object().expect("an object").clone());
+    let text = file(json!({ "consumers": [consumer] }));
+    let expected = |kind: &str| {
+        let root = uuid::uuid!("fd02801f-0957-4a15-a55a-c8d9606f30b5");
+        let space = Uuid::new_v5(&root, kind.as_bytes());
+        Uuid::new_v5(&space, format!("{kind}:*:u").as_bytes()).to_string()
+    };
+    for kind in ["basicauth_credentials", "hmacauth_credentials"] {
+        assert_eq!(id_of(&text, kind), expected(kind));
+    }
+    assert_ne!(
+        id_of(&text, "jwt_secrets"),
+        id_of(&text, "jwt_secrets"),
+        "a key may be made up"
+    );
+}
+
+#[test]
+fn values_are_computed_unless_the_file_holds_them() {
+    let consumer = |transform: bool| {
+        json!({
+            "_format_version": "3.0", "_transform": transform,
+            "consumers": [{
+                "username": "bobo", "basicauth_credentials": [{ "username": "u", "password": "p" }],
+            }],
+        })
+    };
+    let password = |transform| {
+        documents(&consumer(transform).to_string(), "basicauth_credentials")[0]["password"].clone()
+    };
+    assert_eq!(password(false), "p");
+    assert_eq!(
+        password(true).as_str().map(str::len),
+        Some(40),
+        "a SHA-1 in hexadecimal"
+    );
+}
