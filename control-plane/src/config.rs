@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use derive::Settings;
-use shared::settings::{Addresses, HeaderTokens, Listeners, LogLevel, Size, Violation};
+use shared::settings::{Addresses, HeaderTokens, Listeners, LogLevel, Origins, Size, Violation};
 
 /// The settings of a control plane.
 #[derive(Clone, Debug, Settings)]
@@ -13,13 +13,31 @@ pub struct Config {
     #[setting(default = "./headgate-data/cp")]
     pub data_dir: PathBuf,
 
-    /// Where the Admin API listens. Outside loopback it starts only with `admin_unprotected = on`.
+    /// Where the Admin API listens. On an address that other machines can reach it asks for a token
+    /// (`headgate-cp admin-token create`), unless `admin_unprotected = on`.
     #[setting(default = "127.0.0.1:8001, 127.0.0.1:8444 http2 ssl")]
     pub admin_listen: Listeners,
 
-    /// Says that an Admin API which others can reach, without any credentials, is meant.
+    /// Says that an Admin API which others can reach without a token is meant.
     #[setting(default = "off")]
     pub admin_unprotected: bool,
+
+    /// The certificate of the Admin API's TLS listeners, with its chain, in PEM. Without one, a self-signed one is made
+    /// at the first start and kept in `data_dir`.
+    #[setting(default = "")]
+    pub admin_ssl_cert: Option<PathBuf>,
+
+    /// The private key of `admin_ssl_cert`, in PEM.
+    #[setting(default = "")]
+    pub admin_ssl_cert_key: Option<PathBuf>,
+
+    /// URLs of user interfaces in a browser: their origins may use the Admin API. Without any, every origin may.
+    #[setting(default = "")]
+    pub admin_gui_url: Origins,
+
+    /// Further origins that may use the Admin API from a browser; the first one of both lists is told to all others.
+    #[setting(default = "")]
+    pub admin_gui_origin: Origins,
 
     /// The longest body that the Admin API reads; above it the answer is 413.
     #[setting(default = "10m")]
@@ -68,19 +86,14 @@ pub struct Config {
 }
 
 fn check(config: &Config) -> Vec<Violation> {
-    let open = config
-        .admin_listen
-        .0
-        .iter()
-        .find(|listen| !listen.address.ip().is_loopback());
-    match open {
-        Some(listen) if !config.admin_unprotected => vec![Violation::new(
-            "admin_listen",
-            format!(
-                "{} can be reached from other machines, and the Admin API asks for no credentials \
-                 (listen on 127.0.0.1, or set admin_unprotected = on if that is meant)",
-                listen.address
-            ),
+    match (&config.admin_ssl_cert, &config.admin_ssl_cert_key) {
+        (Some(_), None) => vec![Violation::new(
+            "admin_ssl_cert_key",
+            "is needed beside admin_ssl_cert",
+        )],
+        (None, Some(_)) => vec![Violation::new(
+            "admin_ssl_cert",
+            "is needed beside admin_ssl_cert_key",
         )],
         _ => Vec::new(),
     }
@@ -110,19 +123,21 @@ mod tests {
     }
 
     #[test]
-    fn an_admin_api_that_others_can_reach_must_be_meant() {
-        for (listen, unprotected, complaints) in [
-            ("127.0.0.1:8001, [::1]:8001", false, 0),
-            ("off", false, 0),
-            ("127.0.0.1:8001, 0.0.0.0:8444 ssl", false, 1),
-            ("0.0.0.0:8001", true, 0),
+    fn a_certificate_needs_its_key_and_a_key_its_certificate() {
+        let path = |given: bool| given.then(|| PathBuf::from("file.pem"));
+        for (certificate, key, missing) in [
+            (false, false, None),
+            (true, true, None),
+            (true, false, Some("admin_ssl_cert_key")),
+            (false, true, Some("admin_ssl_cert")),
         ] {
             let config = Config {
-                admin_listen: shared::settings::SettingValue::parse(listen).expect("listeners"),
-                admin_unprotected: unprotected,
+                admin_ssl_cert: path(certificate),
+                admin_ssl_cert_key: path(key),
                 ..Config::default()
             };
-            assert_eq!(check(&config).len(), complaints, "{listen}");
+            let found = check(&config);
+            assert_eq!(found.first().map(|violation| violation.name), missing);
         }
     }
 }

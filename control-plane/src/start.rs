@@ -1,11 +1,12 @@
 //! From settings to listening sockets, and back.
 
+use crate::admin::access::{self, Door};
 use crate::admin::{Admin, certificate, listen};
 use crate::config::Config;
 use crate::store::{Store, StoreError};
 use crate::sync::{Hub, HubError, Settings};
 use rustls::ServerConfig;
-use shared::settings::Exit;
+use shared::settings::{Exit, Listen};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,11 +31,6 @@ pub enum StartError {
         address: SocketAddr,
         source: io::Error,
     },
-    #[error(
-        "'admin_listen' has {address}, which other machines can reach, and the Admin API asks for no credentials \
-         (listen on 127.0.0.1, or set admin_unprotected = on if that is meant)"
-    )]
-    Unprotected { address: SocketAddr },
     #[error("cannot use the Admin API's certificate in '{path}': {reason}")]
     Certificate { path: String, reason: String },
     #[error(transparent)]
@@ -50,7 +46,6 @@ impl StartError {
     pub fn exit(&self) -> Exit {
         match self {
             StartError::Bind { .. } => Exit::CannotBind,
-            StartError::Unprotected { .. } => Exit::Usage,
             _ => Exit::Failed,
         }
     }
@@ -148,8 +143,8 @@ impl Drop for Threads {
 
 /// Opens the store, lets the nodes in and serves the Admin API; returns once all listeners listen.
 pub async fn start(config: Config) -> Result<Running, StartError> {
-    refuse_unprotected(&config)?;
     let store = open(&config).await?;
+    warn_of_doors(&config, &store).await?;
     let shutdown = CancellationToken::new();
     let threads = Threads(vec![runtime("admin")?, runtime("sync")?]);
     let [admin_runtime, sync_runtime] = [0, 1].map(|n| threads.0[n].handle().clone());
@@ -190,15 +185,30 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Star
     Ok(())
 }
 
-fn refuse_unprotected(config: &Config) -> Result<(), StartError> {
-    let mut listeners = config.admin_listen.0.iter();
-    let open = listeners.find(|listen| !listen.address.ip().is_loopback());
-    match open {
-        Some(listen) if !config.admin_unprotected => Err(StartError::Unprotected {
-            address: listen.address,
-        }),
-        _ => Ok(()),
+/// Says what an operator may not have meant about listeners that other machines can reach.
+async fn warn_of_doors(config: &Config, store: &Store) -> Result<(), StoreError> {
+    let door = |address: SocketAddr| Door::of(address.ip(), config.admin_unprotected);
+    let listeners = config.admin_listen.0.iter();
+    for listen in listeners.filter(|listen| door(listen.address) != Door::Loopback) {
+        let address = listen.address;
+        match door(address) {
+            Door::Unprotected => tracing::warn!(
+                %address,
+                "whoever reaches the Admin API may do anything: admin_unprotected is on"
+            ),
+            _ if !listen.tls => {
+                tracing::warn!(%address, "tokens travel in clear: this listener has no `ssl`")
+            }
+            _ => {}
+        }
     }
+    let guarded = |listen: &Listen| door(listen.address) == Door::Guarded;
+    if config.admin_listen.0.iter().any(guarded) && access::list(store).await?.is_empty() {
+        tracing::warn!(
+            "there is no token for the Admin API yet (`headgate-cp admin-token create` makes one)"
+        );
+    }
+    Ok(())
 }
 
 async fn open(config: &Config) -> Result<Store, StartError> {
@@ -217,7 +227,7 @@ fn bind_admin(config: &Config) -> Result<Vec<(listen::Bound, SocketAddr)>, Start
             address: listen.address,
             source,
         };
-        let one = listen::bind(listen, tls.as_ref()).map_err(failed)?;
+        let one = listen::bind(listen, tls.as_ref(), config.admin_unprotected).map_err(failed)?;
         let address = one.address().map_err(failed)?;
         bound.push((one, address));
     }
@@ -228,9 +238,13 @@ fn tls(config: &Config) -> Result<Option<Arc<ServerConfig>>, StartError> {
     if !config.admin_listen.0.iter().any(|listen| listen.tls) {
         return Ok(None);
     }
-    let loaded = certificate::load_or_make(&config.data_dir);
+    let loaded = match (&config.admin_ssl_cert, &config.admin_ssl_cert_key) {
+        (Some(certificate), Some(key)) => certificate::load(certificate, key),
+        _ => certificate::load_or_make(&config.data_dir),
+    };
+    let path = config.admin_ssl_cert.as_ref().unwrap_or(&config.data_dir);
     loaded.map(Some).map_err(|error| StartError::Certificate {
-        path: config.data_dir.display().to_string(),
+        path: path.display().to_string(),
         reason: error.to_string(),
     })
 }

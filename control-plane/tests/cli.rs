@@ -93,8 +93,21 @@ fn a_mistake_stops_the_start_with_a_suggestion() {
             "admin_listen (from flag --admin-listen): got '8001', expected",
         ),
         (
-            &["--admin-listen", "0.0.0.0:8001"],
-            "admin_unprotected = on",
+            &["--admin-ssl-cert", "own.crt"],
+            "admin_ssl_cert_key (from default): is needed beside admin_ssl_cert",
+        ),
+        (
+            &["--admin-gui-url", "ui.test"],
+            "'ui.test' does not begin with http:// or https:// and a host",
+        ),
+        (
+            &["admin-token", "create", "--role", "root", "--name", "a"],
+            "possible values: read, write, admin",
+        ),
+        (&["admin-token", "create", "--role", "read"], "--name"),
+        (
+            &["admin-token", "create", "--role", "read", "--name", "a b"],
+            "invalid value 'a b'",
         ),
         (
             &["--ui-listen", "127.0.0.1:8002"],
@@ -108,8 +121,8 @@ fn a_mistake_stops_the_start_with_a_suggestion() {
         (&["token", "create", "--uses", "0"], "--uses"),
         (&["token", "create", "--labels", "eu"], "expected KEY=VALUE"),
         (
-            &["token", "create", "--admin", "https://127.0.0.1:8444"],
-            "expected http://host:port",
+            &["token", "create", "--admin", "ftp://127.0.0.1:8444"],
+            "expected http://host:port or https://host:port",
         ),
     ];
     for (words, expected) in cases {
@@ -182,4 +195,58 @@ fn a_token_can_be_made_while_no_control_plane_runs() {
         "on one line: '{token}'"
     );
     shared::sync::token::parse(words[0]).expect("it is a join token");
+}
+
+#[test]
+fn admin_tokens_are_made_listed_and_revoked_while_no_control_plane_runs() {
+    let folder = folder();
+    std::fs::create_dir_all(folder.path().join("headgate-data/cp")).expect("the state's folder");
+    let admin = unused();
+    let run = |words: &[&str]| {
+        let mut all = vec!["admin-token"];
+        all.extend(words);
+        all.extend(["--admin-listen", &admin]);
+        headgate_cp(&folder, &all)
+    };
+    let made = run(&["create", "--role", "admin", "--name", "ann"]);
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    let word = text(&made.stdout);
+    assert_eq!(word.lines().count(), 1, "{word}");
+    assert!(
+        word.starts_with("hga1_") && !word.trim().contains(' '),
+        "{word}"
+    );
+    let made = run(&[
+        "create",
+        "--role",
+        "read",
+        "--name",
+        "ci",
+        "--expires",
+        "30d",
+    ]);
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    let again = run(&["create", "--role", "read", "--name", "ann"]);
+    assert_eq!(again.status.code(), Some(1), "{again:?}");
+    let said = text(&again.stderr);
+    assert!(
+        said.contains("a token named 'ann' exists already"),
+        "{said}"
+    );
+    let listed = text(&run(&["list"]).stdout);
+    let lines: Vec<&str> = listed.lines().collect();
+    assert_eq!(lines.len(), 2, "{listed}");
+    assert!(
+        lines[0].starts_with("ann\tadmin\tfor good\tmade 20"),
+        "{listed}"
+    );
+    assert!(lines[1].starts_with("ci\tread\tuntil 20"), "{listed}");
+    assert!(lines[0].ends_with("by cli"), "{listed}");
+    assert!(!listed.contains(&word.trim()[5..]), "{listed}");
+    assert_eq!(run(&["revoke", "ci"]).status.code(), Some(0));
+    let gone = run(&["revoke", "ci"]);
+    assert_eq!(gone.status.code(), Some(1), "{gone:?}");
+    let said = text(&gone.stderr);
+    assert!(said.contains("there is no token named 'ci'"), "{said}");
+    assert_eq!(text(&run(&["list"]).stdout).lines().count(), 1);
 }

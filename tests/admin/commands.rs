@@ -56,8 +56,8 @@ async fn a_bad_value_stops_the_start_and_names_the_setting() {
         ),
         (
             "headgate-cp",
-            &["--admin-listen", "0.0.0.0:0"],
-            "admin_unprotected",
+            &["--admin-ssl-cert", "own.crt"],
+            "admin_ssl_cert_key",
         ),
         ("headgate-dp", &["--workers", "many"], "workers"),
         (

@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-const CERTIFICATE: &str = "admin.crt";
+pub(crate) const CERTIFICATE: &str = "admin.crt";
 const KEY: &str = "admin.key";
 
 /// The TLS settings of the Admin API, with the certificate under `data_dir` or a new one.
@@ -20,8 +20,16 @@ pub fn load_or_make(
     if !certificate.exists() || !key.exists() {
         make(&certificate, &key)?;
     }
-    let chain = CertificateDer::pem_file_iter(&certificate)?.collect::<Result<Vec<_>, _>>()?;
-    let key = PrivateKeyDer::from_pem_file(&key)?;
+    load(&certificate, &key)
+}
+
+/// The TLS settings of the Admin API, with a certificate and a key in PEM.
+pub fn load(
+    certificate: &Path,
+    key: &Path,
+) -> Result<Arc<ServerConfig>, Box<dyn std::error::Error + Send + Sync>> {
+    let chain = CertificateDer::pem_file_iter(certificate)?.collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_file(key)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

@@ -2,8 +2,8 @@
 
 use super::reply::Reply;
 use super::serve::Call;
-use super::{ACTOR, Admin, expiry, wait};
-use crate::store::{Committed, Rejection, Store, StoreError, Stored, Write, WriteError};
+use super::{Admin, expiry, wait};
+use crate::store::{Author, Committed, Rejection, Store, StoreError, Stored, Write, WriteError};
 use shared::entities;
 
 impl Call<'_> {
@@ -12,22 +12,26 @@ impl Call<'_> {
     /// # Errors
     /// What the store refuses, for callers that can look again and retry.
     pub async fn commit(&self, writes: Vec<Write>, reply: Reply) -> Result<Reply, WriteError> {
-        let committed = self.admin.write_past_expired(writes).await?;
+        let committed = self.admin.write_past_expired(writes, &self.author).await?;
         Ok(wait::answer(self.admin, self.wait, reply, committed).await)
     }
 }
 
 impl Admin {
     /// Writes, past what has expired: an ended document keeps nobody from its id or its key.
-    async fn write_past_expired(&self, writes: Vec<Write>) -> Result<Committed, WriteError> {
+    async fn write_past_expired(
+        &self,
+        writes: Vec<Write>,
+        author: &Author,
+    ) -> Result<Committed, WriteError> {
         let kinds: Vec<&'static str> = writes.iter().map(kind_of).collect();
         let may_expire = |kind: &&str| entities::find(kind).is_some_and(|entity| entity.has_ttl);
         if !kinds.iter().any(may_expire) {
-            return self.store.write(writes, ACTOR).await;
+            return self.store.write(writes, author).await;
         }
         // Each round makes room for one write; the last one tells what cannot be helped.
         for _ in &kinds {
-            match self.store.write(writes.clone(), ACTOR).await {
+            match self.store.write(writes.clone(), author).await {
                 Err(WriteError::Rejected { index, reason }) => {
                     match holder(&self.store, kinds[index], &reason).await? {
                         Some(ended) => remove(&self.store, kinds[index], ended).await?,
@@ -37,7 +41,7 @@ impl Admin {
                 other => return other,
             }
         }
-        self.store.write(writes, ACTOR).await
+        self.store.write(writes, author).await
     }
 }
 
@@ -81,7 +85,7 @@ async fn remove(store: &Store, kind: &'static str, ended: Stored) -> Result<(), 
         expected: Some(ended.revision),
     };
     let gone = Write::Delete { kind, id: ended.id };
-    match store.write(vec![unchanged, gone], ACTOR).await {
+    match store.write(vec![unchanged, gone], "expiry").await {
         Ok(_) => Ok(()),
         Err(WriteError::Rejected {
             reason: Rejection::Changed { .. } | Rejection::NotFound { .. },

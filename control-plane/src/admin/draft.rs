@@ -91,6 +91,15 @@ impl Admin {
         &self,
         run: impl FnOnce(&Context<'_>) -> Result<T, Violations>,
     ) -> Result<T, Failure> {
+        let examined = self.examined(run);
+        examined.map_err(|found| Failure::schema_violation(&found))
+    }
+
+    /// As [`Admin::checked`], for callers that have more to say about what is wrong.
+    pub(super) fn examined<T>(
+        &self,
+        run: impl FnOnce(&Context<'_>) -> Result<T, Violations>,
+    ) -> Result<T, Violations> {
         let context = Context {
             catalog: self.catalog,
             now: now(),
@@ -98,7 +107,7 @@ impl Admin {
             random_text: &random_text,
             transform: true,
         };
-        run(&context).map_err(|found| Failure::schema_violation(&found))
+        run(&context)
     }
 }
 

@@ -1,8 +1,10 @@
 //! Every address the Admin API has: made from the entity list, plus the few that are not about one entity.
 
+use super::lookup;
 use http::Method;
 use shared::entities::{self, Entity};
 use shared::schema::Kind;
+use shared::types::HIDDEN;
 
 /// What an address answers to.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +54,20 @@ pub enum Fixed {
     ClusterStatus,
     /// `/headgate/data-planes`
     Nodes,
+    /// `/headgate/tokens`: join tokens of nodes
     Tokens,
+    /// `/headgate/admin-tokens`
+    AdminTokens,
+    AdminToken,
+    Audit,
+    /// `/apis`
+    Apis,
+    Api,
+    Cache,
+    CacheKey,
+    /// `/debug/node/log-level`
+    LogLevel,
+    SetLogLevel,
 }
 
 /// One address.
@@ -69,6 +84,9 @@ pub struct Endpoint {
 
 const GET: &[Method] = &[Method::GET];
 const POST: &[Method] = &[Method::POST];
+const PUT: &[Method] = &[Method::PUT];
+const DELETE: &[Method] = &[Method::DELETE];
+const LOOK_OR_DELETE: &[Method] = &[Method::DELETE, Method::GET];
 const COLLECTION: &[Method] = &[Method::GET, Method::POST];
 const ITEM: &[Method] = &[Method::DELETE, Method::GET, Method::PATCH, Method::PUT];
 const ANY: &[Method] = &[
@@ -97,6 +115,17 @@ const FIXED: &[(&str, &[Method], Fixed)] = &[
     ("/clustering/status", GET, Fixed::ClusterStatus),
     ("/headgate/data-planes", GET, Fixed::Nodes),
     ("/headgate/tokens", POST, Fixed::Tokens),
+    ("/headgate/admin-tokens", COLLECTION, Fixed::AdminTokens),
+    (
+        "/headgate/admin-tokens/{name}",
+        LOOK_OR_DELETE,
+        Fixed::AdminToken,
+    ),
+    ("/headgate/audit", GET, Fixed::Audit),
+    ("/cache", DELETE, Fixed::Cache),
+    ("/cache/{key}", LOOK_OR_DELETE, Fixed::CacheKey),
+    ("/debug/node/log-level", GET, Fixed::LogLevel),
+    ("/debug/node/log-level/{level}", PUT, Fixed::SetLogLevel),
 ];
 
 /// Where Kong answers that it was built without WebAssembly; clients take that as an absent feature.
@@ -177,6 +206,8 @@ fn of_link(found: &mut Vec<Endpoint>, link: Link, aliases: bool) {
     let children = format!("/{}/{{{}}}/{name}", parent.path, parent.kind);
     let one = format!("{children}/{{{}}}", child.kind);
     if aliases && parent.kind == "services" && child.kind == "plugins" {
+        push_alias(found, "/apis", COLLECTION, Action::Fixed(Fixed::Apis));
+        push_alias(found, "/apis/{services}", ITEM, Action::Fixed(Fixed::Api));
         push_alias(
             found,
             "/apis/{services}/plugins",
@@ -234,6 +265,22 @@ impl Endpoint {
         }
         names.sort_unstable();
         names.join(", ")
+    }
+
+    /// `path` as logs and the audit may tell it: without the keys of credentials.
+    pub fn told(&self, path: &str) -> String {
+        let hidden = |(pattern, sent): (&str, &str)| {
+            let kind = pattern.strip_prefix('{')?.strip_suffix('}')?;
+            let entity = entities::find(kind)?;
+            let secret = entity.lookup.is_some_and(|field| entity.is_secret(field));
+            (secret && lookup::id(sent).is_none()).then_some(HIDDEN)
+        };
+        let patterns = self.path.split('/').chain(std::iter::repeat(""));
+        let segments: Vec<&str> = patterns
+            .zip(path.split('/'))
+            .map(|(pattern, sent)| hidden((pattern, sent)).unwrap_or(sent))
+            .collect();
+        segments.join("/")
     }
 
     /// The segments of `path` that stand for `{…}`, as they were sent.
@@ -307,5 +354,37 @@ mod tests {
     fn keys_are_the_segments_that_the_path_leaves_open() {
         let endpoint = find("/services/{services}/routes/{routes}");
         assert_eq!(endpoint.keys("/services/a%20b/routes/r/"), ["a%20b", "r"]);
+    }
+
+    #[test]
+    fn a_path_is_told_without_the_key_of_a_credential() {
+        let id = "00000000-0000-4000-8000-000000000001";
+        let nested = "/consumers/{consumers}/key-auth/{keyauth_credentials}";
+        for (pattern, path, told) in [
+            (
+                nested,
+                "/consumers/c/key-auth/open",
+                "/consumers/c/key-auth/******",
+            ),
+            (
+                "/key-auths/{keyauth_credentials}",
+                "/key-auths/open/",
+                "/key-auths/******/",
+            ),
+            (
+                "/key-auths/{keyauth_credentials}/consumer",
+                "/key-auths/open/consumer",
+                "/key-auths/******/consumer",
+            ),
+            (
+                "/services/{services}",
+                "/services/orders",
+                "/services/orders",
+            ),
+        ] {
+            assert_eq!(find(pattern).told(path), told);
+        }
+        let by_id = format!("/key-auths/{id}");
+        assert_eq!(find("/key-auths/{keyauth_credentials}").told(&by_id), by_id);
     }
 }

@@ -13,6 +13,8 @@ use uuid::Uuid;
 
 /// Seconds after which a busy endpoint may be asked again.
 const SOON: HeaderValue = HeaderValue::from_static("1");
+/// What a client without a good token is asked for (RFC 6750).
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"headgate\"");
 
 /// A request that is answered with an error.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub enum Failure {
     Text(StatusCode, &'static str),
     /// 429: another request has to be done first.
     Busy(&'static str),
+    /// 401: a token is needed, or the one sent is no good.
+    Unauthorized(&'static str),
     /// Kong's error object, boxed because it is large and rare.
     Structured(Box<Structured>),
 }
@@ -53,6 +57,15 @@ impl Failure {
 
     pub fn not_found() -> Self {
         Failure::message(StatusCode::NOT_FOUND, "Not found")
+    }
+
+    pub fn unauthorized(text: &'static str) -> Self {
+        Failure::Unauthorized(text)
+    }
+
+    /// The token is good, but not for this.
+    pub fn forbidden(text: impl Into<Cow<'static, str>>) -> Self {
+        Failure::message(StatusCode::FORBIDDEN, text)
     }
 
     pub fn method_not_allowed() -> Self {
@@ -226,6 +239,10 @@ impl Failure {
         match self {
             Failure::Message(status, text) => Reply::json(status, &json!({ "message": text })),
             Failure::Bare(status) => Reply::empty(status),
+            Failure::Unauthorized(text) => {
+                Reply::json(StatusCode::UNAUTHORIZED, &json!({ "message": text }))
+                    .with(header::WWW_AUTHENTICATE, CHALLENGE)
+            }
             Failure::Text(status, text) => Reply::text(status, text),
             Failure::Busy(text) => {
                 let body = json!({ "message": text });

@@ -1,7 +1,9 @@
 //! The listeners of the Admin API, plain and TLS.
 
 use super::Admin;
+use super::access::{Arrival, Door};
 use axum::Router;
+use http::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -18,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
 
 const BACKLOG: i32 = 1024;
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -30,10 +33,16 @@ pub struct Bound {
     socket: TcpListener,
     tls: Option<TlsAcceptor>,
     http2: bool,
+    door: Door,
 }
 
-/// Binds one listener. `tls`: the certificate, for those that want it. Needs a Tokio runtime.
-pub fn bind(listen: &Listen, tls: Option<&Arc<ServerConfig>>) -> io::Result<Bound> {
+/// Binds one listener. `tls`: the certificate, for those that want it; `unprotected`: whether it lets in without a
+/// token whoever can reach it. Needs a Tokio runtime.
+pub fn bind(
+    listen: &Listen,
+    tls: Option<&Arc<ServerConfig>>,
+    unprotected: bool,
+) -> io::Result<Bound> {
     let socket = Socket::new(Domain::for_address(listen.address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     if listen.address.is_ipv6() {
@@ -57,6 +66,7 @@ pub fn bind(listen: &Listen, tls: Option<&Arc<ServerConfig>>) -> io::Result<Boun
         socket: TcpListener::from_std(socket.into())?,
         tls,
         http2: listen.http2,
+        door: Door::of(listen.address.ip(), unprotected),
     })
 }
 
@@ -76,8 +86,12 @@ impl Bound {
         let connections = TaskTracker::new();
         while let Some(accepted) = shutdown.run_until_cancelled(self.socket.accept()).await {
             match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     let connection = Connection {
+                        arrival: Arrival {
+                            peer,
+                            door: self.door,
+                        },
                         admin: Arc::clone(&admin),
                         router: router.clone(),
                         http2: self.http2,
@@ -97,6 +111,7 @@ impl Bound {
 }
 
 struct Connection {
+    arrival: Arrival,
     admin: Arc<Admin>,
     router: Router,
     http2: bool,
@@ -133,7 +148,15 @@ impl Connection {
         if !self.http2 {
             builder = builder.http1_only();
         }
-        let service = TowerToHyperService::new(self.router.clone());
+        let arrival = self.arrival;
+        let service = self
+            .router
+            .clone()
+            .map_request(move |mut request: Request<_>| {
+                request.extensions_mut().insert(arrival);
+                request
+            });
+        let service = TowerToHyperService::new(service);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
         let ended = tokio::select! {

@@ -5,11 +5,15 @@
 //! it; [`error`] is the only place that words failures. Nothing here names a single entity but [`aliases`],
 //! [`protocols`] and the few fixed addresses. SQLite runs on the store's own threads, never here.
 
+pub mod access;
 mod aliases;
+mod apis;
 mod body;
 pub(crate) mod certificate;
 mod commit;
+mod cors;
 mod crud;
+mod debug;
 mod declarative;
 mod draft;
 mod endpoints;
@@ -34,6 +38,7 @@ mod wait;
 use crate::config::Config;
 use crate::store::Store;
 use crate::sync::Hub;
+use crate::telemetry::Levels;
 use axum::Router;
 use axum::routing::any;
 use endpoints::Endpoint;
@@ -46,9 +51,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
 type Answer = Result<Reply, Failure>;
-
-/// Who the change log says wrote.
-const ACTOR: &str = "admin";
 
 /// What every request reads.
 pub struct Admin {
@@ -63,6 +65,7 @@ pub struct Admin {
     traffic: Traffic,
     enabled: status::EnabledPlugins,
     loads: declarative::Loads,
+    log_level: Arc<Levels>,
 }
 
 /// What `GET /status` counts.
@@ -106,6 +109,7 @@ impl Admin {
             traffic: Traffic::default(),
             enabled: status::EnabledPlugins::default(),
             loads: declarative::Loads::default(),
+            log_level: Arc::new(Levels::new(config.log_level)),
             config,
         })
     }

@@ -111,7 +111,11 @@ pub fn list(call: &Call<'_>) -> Reply {
 pub async fn create_token(call: Call<'_>) -> Answer {
     let wanted = new_token(&call.arguments.document, call.arguments.form)
         .map_err(|found| Failure::schema_violation(&found))?;
-    let token = call.admin.hub.create_token(wanted).await?;
+    let token = call
+        .admin
+        .hub
+        .create_token(wanted, call.author.clone())
+        .await?;
     Ok(Reply::json(StatusCode::CREATED, &json!({ "token": token })))
 }
 

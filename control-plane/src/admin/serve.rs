@@ -6,7 +6,11 @@ use super::error::Failure;
 use super::query::Query;
 use super::reply::Reply;
 use super::wait::Wait;
-use super::{Admin, Answer, crud, declarative, list, nested, nodes, schemas, status, tags, upload};
+use super::{
+    Admin, Answer, access, apis, cors, crud, debug, declarative, list, nested, nodes, schemas,
+    status, tags, upload,
+};
+use crate::store::Author;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::response::Response;
@@ -18,7 +22,6 @@ use std::time::Instant;
 const SERVER: HeaderValue =
     HeaderValue::from_static(concat!("headgate/", env!("CARGO_PKG_VERSION")));
 const LATENCY: HeaderName = HeaderName::from_static("x-kong-admin-latency");
-const ANY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
 
 /// A request for an address that exists, ready to be acted on.
 pub struct Call<'a> {
@@ -31,6 +34,8 @@ pub struct Call<'a> {
     pub keys: Vec<String>,
     pub query: Query,
     pub arguments: Arguments,
+    /// Who asks, for the change log and the audit.
+    pub author: Author,
     /// Whether a write is answered only after nodes run it.
     pub wait: Option<Wait>,
 }
@@ -55,7 +60,8 @@ pub async fn endpoint(admin: Arc<Admin>, endpoint: Arc<Endpoint>, request: Reque
             .await
             .unwrap_or_else(Failure::into_reply),
     };
-    tracing::debug!(method = %head.method, path = head.uri.path(), status = reply.status.as_u16(), "admin request");
+    let path = endpoint.told(head.uri.path());
+    tracing::debug!(method = %head.method, path, status = reply.status.as_u16(), "admin request");
     dress(&admin, &head, reply, begun)
 }
 
@@ -67,10 +73,20 @@ pub async fn unknown(admin: Arc<Admin>, request: Request) -> Response {
     if head.method == Method::TRACE {
         return trace();
     }
-    dress(&admin, &head, Failure::not_found().into_reply(), begun)
+    let arrival = head.extensions.get();
+    // Whoever must have a token does not learn which addresses there are.
+    let failure = match admin.identify(arrival, &head.headers).await {
+        Ok(_) => Failure::not_found(),
+        Err(refused) => refused,
+    };
+    dress(&admin, &head, failure.into_reply(), begun)
 }
 
 async fn answer(admin: &Admin, endpoint: &Endpoint, head: &Parts, body: Body) -> Answer {
+    let arrival = head.extensions.get();
+    let caller = admin
+        .admit(arrival, &head.headers, &endpoint.action, &head.method)
+        .await?;
     let query = Query::parse(head.uri.query())?;
     let encoding = match head.method {
         // The body of any other method is ignored, even a malformed one.
@@ -108,6 +124,7 @@ async fn answer(admin: &Admin, endpoint: &Endpoint, head: &Parts, body: Body) ->
         admin,
         method,
         path,
+        author: caller.author(format!("{} {}", head.method, endpoint.told(path))),
         keys: keys(endpoint, path)?,
         wait,
         query,
@@ -152,6 +169,15 @@ async fn act_fixed(fixed: Fixed, call: Call<'_>) -> Answer {
         Fixed::ClusterStatus => Ok(nodes::kong_status(&call)),
         Fixed::Nodes => Ok(nodes::list(&call)),
         Fixed::Tokens => nodes::create_token(call).await,
+        Fixed::AdminTokens => access::tokens(call).await,
+        Fixed::AdminToken => access::token(call).await,
+        Fixed::Apis => apis::collection(call).await,
+        Fixed::Api => apis::item(call).await,
+        Fixed::Audit => access::audit(&call).await,
+        Fixed::Cache => Ok(debug::clear(&call)),
+        Fixed::CacheKey => debug::cached(&call),
+        Fixed::LogLevel => Ok(debug::log_level(&call)),
+        Fixed::SetLogLevel => debug::set_log_level(&call),
     }
 }
 
@@ -203,11 +229,8 @@ fn dress(admin: &Admin, head: &Parts, reply: Reply, begun: Instant) -> Response 
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
     headers.extend(reply.headers);
-    let origin = head.headers.get(header::ORIGIN).cloned();
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_ORIGIN,
-        origin.unwrap_or(ANY_ORIGIN),
-    );
+    let origin = cors::allowed(&admin.config, head.headers.get(header::ORIGIN));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
         HeaderValue::from_static("true"),

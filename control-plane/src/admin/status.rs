@@ -1,9 +1,9 @@
 //! What this control plane says about itself (admin-api.md 11).
 
-use super::Answer;
 use super::error::Failure;
 use super::reply::Reply;
 use super::serve::Call;
+use super::{Admin, Answer};
 use crate::store::{Filter, Page};
 use serde_json::{Map, Value, json};
 use shared::settings::Listeners;
@@ -56,14 +56,7 @@ fn available(call: &Call<'_>) -> Map<String, Value> {
 async fn enabled(call: &Call<'_>) -> Result<Vec<String>, Failure> {
     let admin = call.admin;
     let head = admin.store.head();
-    let known = admin
-        .enabled
-        .lock()
-        .expect("nothing panics while holding it")
-        .clone();
-    if let Some((revision, names)) = known
-        && revision == head
-    {
+    if let Some(names) = admin.known_enabled() {
         return Ok(names);
     }
     let mut names = BTreeSet::new();
@@ -93,9 +86,33 @@ async fn enabled(call: &Call<'_>) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
+impl Admin {
+    /// The names of configured plugins, if they were read since the last change.
+    pub(super) fn known_enabled(&self) -> Option<Vec<String>> {
+        let known = self
+            .enabled
+            .lock()
+            .expect("nothing panics while holding it");
+        let known = known
+            .as_ref()
+            .filter(|(revision, _)| *revision == self.store.head());
+        known.map(|(_, names)| names.clone())
+    }
+
+    /// Has them read again.
+    pub(super) fn forget_enabled(&self) {
+        *self
+            .enabled
+            .lock()
+            .expect("nothing panics while holding it") = None;
+    }
+}
+
+/// Every setting, with Kong's members beside them; secrets are hidden by their type.
 fn configuration(call: &Call<'_>) -> Value {
     let config = &call.admin.config;
-    json!({
+    let mut shown = config.shown();
+    let more = json!({
         "database": "sqlite",
         "role": "control_plane",
         "router_flavor": "traditional_compatible",
@@ -103,7 +120,9 @@ fn configuration(call: &Call<'_>) -> Value {
         "proxy_listeners": [],
         "stream_listeners": [],
         "plugins": ["bundled"],
-    })
+    });
+    shown.extend(more.as_object().cloned().unwrap_or_default());
+    Value::Object(shown)
 }
 
 fn listeners(listeners: &Listeners) -> Vec<Value> {
@@ -144,8 +163,10 @@ pub async fn status(call: &Call<'_>) -> Answer {
 /// Kong shows the memory of its Lua machines; there are none here, so the process stands for them.
 fn memory(call: &Call<'_>) -> Result<Value, Failure> {
     let unit = call.query.first("unit").unwrap_or("m");
+    let scale = scale(call)?;
+    let bytes = resident_bytes();
     let (divisor, name) = match unit {
-        "b" | "B" => (1.0, "B"),
+        "b" | "B" => return Ok(memory_of(json!(bytes))),
         "k" | "K" => (1024.0, "KiB"),
         "m" | "M" => (1024.0 * 1024.0, "MiB"),
         "g" | "G" => (1024.0 * 1024.0 * 1024.0, "GiB"),
@@ -154,14 +175,27 @@ fn memory(call: &Call<'_>) -> Result<Value, Failure> {
             return Err(Failure::bad_request(text));
         }
     };
-    let scale = call.query.first("scale").and_then(|text| text.parse().ok());
-    let scale: usize = scale.filter(|scale| *scale <= 9).unwrap_or(2);
-    let size = resident_bytes() as f64 / divisor;
-    let worker = json!({
-        "pid": std::process::id(),
-        "http_allocated_gc": format!("{size:.scale$} {name}"),
-    });
-    Ok(json!({ "workers_lua_vms": [worker], "lua_shared_dicts": {} }))
+    let size = bytes as f64 / divisor;
+    Ok(memory_of(json!(format!("{size:.scale$} {name}"))))
+}
+
+fn memory_of(allocated: Value) -> Value {
+    let worker = json!({ "pid": std::process::id(), "http_allocated_gc": allocated });
+    json!({ "workers_lua_vms": [worker], "lua_shared_dicts": {} })
+}
+
+/// Digits after the point; what is no number counts as absent.
+fn scale(call: &Call<'_>) -> Result<usize, Failure> {
+    const DEFAULT: f64 = 2.0;
+    const MOST: f64 = 9.0;
+    let sent = call.query.first("scale").and_then(|text| text.parse().ok());
+    let scale: f64 = sent.unwrap_or(DEFAULT);
+    if scale < 0.0 {
+        return Err(Failure::bad_request(
+            "scale must be equal or greater than 0",
+        ));
+    }
+    Ok(scale.min(MOST) as usize)
 }
 
 /// Resident memory of this process; 0 where the system does not tell.

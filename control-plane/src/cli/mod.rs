@@ -3,6 +3,8 @@
 //! Every setting is a flag of `run` and `settings`; the verbs of an operator speak to the Admin API ([`admin_api`]).
 
 mod admin_api;
+mod admin_token;
+mod reach;
 mod token;
 
 use std::process::ExitCode;
@@ -22,6 +24,8 @@ Examples:
   headgate-cp --admin-listen 127.0.0.1:9001      another port for the Admin API
   headgate-cp settings                           every setting's value and where it came from
   headgate-cp token create                       a word with which one data plane joins
+  headgate-cp admin-token create --role write --name ci
+                                                 lets a program use the Admin API from elsewhere
 
 Settings come from a flag, else a HEADGATE_… variable, else the file, else the default.
 Exit codes: 0 ok, 1 failed, 2 usage or bad settings, 4 control plane not reachable, 5 cannot listen.";
@@ -52,12 +56,14 @@ fn command() -> Command {
                 .args(flags(&specs)),
         )
         .subcommand(token::command())
+        .subcommand(admin_token::command())
 }
 
 fn dispatch(matches: &ArgMatches) -> Result<(), Exit> {
     match matches.subcommand() {
         Some(("settings", _)) => say(&report(&read::<Config>(PROGRAM, matches)?.values)),
         Some(("token", _)) => token::main(matches),
+        Some(("admin-token", _)) => admin_token::main(matches),
         _ => run(matches),
     }
 }

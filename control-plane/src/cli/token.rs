@@ -1,16 +1,16 @@
 //! `headgate-cp token create`: the word with which a data plane joins.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::json;
-use shared::settings::{Exit, Listeners, Settings, flags, read, say};
+use shared::settings::{Exit, read, say};
 
-use super::admin_api::{AdminError, AdminUrl};
+use super::admin_api::{Access, AdminApi, AdminError};
+use super::reach::{self, ReachError, Reached, ask_or_open};
 use super::{PROGRAM, runtime};
 use crate::Config;
-use crate::store::{Store, StoreError};
+use crate::store::Author;
 use crate::sync::{self, HubError, Labels, NewToken, TokenError};
 
 const EXAMPLES: &str = "\
@@ -50,15 +50,7 @@ pub(super) fn command() -> Command {
             .value_delimiter(',')
             .value_parser(label),
         )
-        .arg(option(
-            "admin",
-            "URL",
-            "The Admin API to ask [else HEADGATE_ADMIN_URL, else the own admin_listen]",
-        ))
-        .args(flags(&Config::specs()).into_iter().filter(|flag| {
-            ["config", "data_dir", "admin_listen", "enroll_listen"]
-                .contains(&flag.get_id().as_str())
-        }));
+        .args(reach::args(&["enroll_listen"]));
     Command::new("token")
         .about("Lets data planes join")
         .subcommand_required(true)
@@ -72,9 +64,8 @@ pub(super) fn main(matches: &ArgMatches) -> Result<(), Exit> {
         .subcommand()
         .expect("clap requires what is behind `token`");
     let config = read::<Config>(PROGRAM, matches)?.value;
-    let named = create.get_one::<String>("admin").cloned();
-    let named = named.or_else(|| std::env::var("HEADGATE_ADMIN_URL").ok());
-    let made = runtime()?.block_on(make(&config, wanted(create), named));
+    let access = Access::read(create);
+    let made = runtime()?.block_on(make(&config, wanted(create), &access));
     let token = made.map_err(|error| {
         eprintln!("{PROGRAM}: {error}");
         error.exit()
@@ -82,71 +73,26 @@ pub(super) fn main(matches: &ArgMatches) -> Result<(), Exit> {
     say(&format!("{token}\n"))
 }
 
-/// Asks the Admin API that was named; without one the own, and then the store.
-async fn make(
-    config: &Config,
-    wanted: NewToken,
-    named: Option<String>,
-) -> Result<String, TokenFailure> {
-    if let Some(text) = named {
-        return Ok(ask(&AdminUrl::parse(&text)?, &wanted).await?);
-    }
-    let Some(url) = own(&config.admin_listen) else {
-        return offline(config, wanted, "admin_listen has no address without ssl").await;
+/// Asks the Admin API; where none runs, the word is made in the store.
+async fn make(config: &Config, wanted: NewToken, access: &Access) -> Result<String, TokenFailure> {
+    let reached = ask_or_open(config, access, async |api| ask(api, &wanted).await).await?;
+    let store = match reached {
+        Reached::Answer(token) => return Ok(token),
+        Reached::Store(store) => store,
     };
-    match ask(&url, &wanted).await {
-        Err(error @ AdminError::Unreachable { .. }) => {
-            offline(config, wanted, &error.to_string()).await
-        }
-        answer => Ok(answer?),
-    }
-}
-
-/// Without an Admin API to ask: straight into the store, if no control plane holds it.
-async fn offline(config: &Config, wanted: NewToken, asked: &str) -> Result<String, TokenFailure> {
-    let data_dir = config.data_dir.clone();
-    let unreachable = |reason: &str| TokenFailure::NoControlPlane {
-        asked: asked.to_owned(),
-        data_dir: data_dir.display().to_string(),
-        reason: reason.to_owned(),
-    };
-    if !data_dir.exists() {
-        return Err(unreachable("does not exist"));
-    }
-    let port = config
-        .enroll_listen
-        .0
-        .first()
-        .ok_or(TokenError::Off)?
-        .port();
-    let path = data_dir.clone();
-    let opened = tokio::task::spawn_blocking(move || Store::open(&path)).await;
-    match opened.expect("opening a store does not panic") {
-        Ok(store) => Ok(sync::create_token(&store, &data_dir, port, wanted).await?),
-        Err(StoreError::Locked { .. }) => {
-            Err(unreachable("belongs to a control plane that is running"))
-        }
-        Err(error) => Err(error.into()),
-    }
+    let listen = config.enroll_listen.0.first();
+    let port = listen.ok_or(TokenError::Off)?.port();
+    let author = Author::new("cli").doing("token create");
+    Ok(sync::create_token(&store, &config.data_dir, port, wanted, author).await?)
 }
 
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 enum TokenFailure {
     #[error(transparent)]
-    Admin(#[from] AdminError),
-    #[error(
-        "{asked}; and the data_dir '{data_dir}' {reason} (name the Admin API with --admin, or the folder with --data-dir)"
-    )]
-    NoControlPlane {
-        asked: String,
-        data_dir: String,
-        reason: String,
-    },
+    Reach(#[from] ReachError),
     #[error(transparent)]
     Token(#[from] TokenError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
     #[error(transparent)]
     Hub(#[from] HubError),
 }
@@ -154,36 +100,28 @@ enum TokenFailure {
 impl TokenFailure {
     fn exit(&self) -> Exit {
         match self {
-            Self::Admin(AdminError::Unreachable { .. }) | Self::NoControlPlane { .. } => {
-                Exit::Unreachable
-            }
-            Self::Admin(AdminError::Url(_)) => Exit::Usage,
+            Self::Reach(error) => error.exit(),
             _ => Exit::Failed,
         }
     }
 }
 
-/// The Admin API of the control plane that these settings start, seen from this machine.
-fn own(listeners: &Listeners) -> Option<AdminUrl> {
-    let plain = listeners.0.iter().find(|listen| !listen.tls)?;
-    let mut address: SocketAddr = plain.address;
-    if address.ip().is_unspecified() {
-        address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    }
-    AdminUrl::parse(&address.to_string()).ok()
-}
-
-async fn ask(url: &AdminUrl, wanted: &NewToken) -> Result<String, AdminError> {
+async fn ask(api: &AdminApi, wanted: &NewToken) -> Result<String, AdminError> {
     let body = json!({
         "ttl": wanted.ttl.as_secs(),
         "uses": wanted.uses,
         "labels": wanted.labels,
     });
-    let answer = url.post("/headgate/tokens", &body).await?;
+    let answer = api.post("/headgate/tokens", &body).await?;
+    token_in(&answer)
+}
+
+/// The word in an answer that made one.
+pub(super) fn token_in(answer: &serde_json::Value) -> Result<String, AdminError> {
     let token = answer["token"].as_str().map(str::to_owned);
     token.ok_or_else(|| AdminError::Refused {
         status: http::StatusCode::OK,
-        message: format!("there is no token in {answer}"),
+        message: "there is no token in the answer".to_owned(),
     })
 }
 
@@ -207,7 +145,7 @@ fn label(text: &str) -> Result<(String, String), String> {
 }
 
 /// `90s`, `30m`, `1h`, `7d`, or seconds.
-fn ttl(text: &str) -> Result<Duration, String> {
+pub(super) fn ttl(text: &str) -> Result<Duration, String> {
     const WRONG: &str = "expected a time such as 90s, 30m, 1h or 7d";
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let seconds = match &text[digits.len()..] {
@@ -244,20 +182,6 @@ mod tests {
             ("99999999999999999999d", None),
         ] {
             assert_eq!(ttl(text).ok(), seconds.map(Duration::from_secs), "{text}");
-        }
-    }
-
-    #[test]
-    fn the_own_admin_api_is_the_first_plain_listener() {
-        for (listen, url) in [
-            ("127.0.0.1:8001, 127.0.0.1:8444 ssl", Some("127.0.0.1:8001")),
-            ("127.0.0.1:8444 ssl, 0.0.0.0:9001", Some("127.0.0.1:9001")),
-            ("127.0.0.1:8444 ssl", None),
-            ("off", None),
-        ] {
-            let listeners = shared::settings::SettingValue::parse(listen).expect("listeners");
-            let expected = url.map(|url| AdminUrl::parse(url).expect("a URL"));
-            assert_eq!(own(&listeners), expected, "{listen}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Epochs: which history of the store this is, and where it began.
 
+use super::{Author, audit};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use shared::sync::Version;
@@ -29,8 +30,12 @@ pub(super) fn start(connection: &Connection, epoch: Uuid) -> rusqlite::Result<u6
         .map_or(0, |beginning| beginning.revision))
 }
 
-/// Opens a new epoch: later than the present one even if the clock stands before it.
-pub(super) fn open(connection: &mut Connection, present: Version) -> rusqlite::Result<Version> {
+/// Opens a new epoch: later than the present one even if the clock stands before it. That it was opened is audited.
+pub(super) fn open(
+    connection: &mut Connection,
+    present: Version,
+    author: &Author,
+) -> rusqlite::Result<Version> {
     let version = Version {
         epoch: after(present.epoch),
         ..present
@@ -47,6 +52,8 @@ pub(super) fn open(connection: &mut Connection, present: Version) -> rusqlite::R
         "INSERT OR REPLACE INTO documents (kind, id, revision, payload) VALUES (?1, ?2, 1, ?3)",
         params![KIND, Uuid::nil().as_bytes(), payload],
     )?;
+    let at = super::now_ms();
+    audit::note(&transaction, author, version.revision, &[], at)?;
     transaction.commit()?;
     Ok(version)
 }

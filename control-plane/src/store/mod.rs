@@ -5,6 +5,8 @@
 //! of their own, off the I/O threads. Read [`mod@write`] and `transaction` for the rules, `writer` for group commit,
 //! `history` for the change log.
 
+mod audit;
+mod author;
 mod directory;
 mod epoch;
 mod error;
@@ -23,6 +25,8 @@ mod trim;
 mod write;
 mod writer;
 
+pub use audit::{AuditChange, AuditPage, AuditRow};
+pub use author::Author;
 pub use error::{Rejection, StoreError, WriteError};
 pub use history::LogRow;
 pub use query::{Filter, Listing, Page, Stored, TagPage, TagRow};
@@ -163,29 +167,34 @@ impl Store {
             .await
     }
 
-    /// Commits the writes as one revision, or none of them. `actor` goes into the change log.
-    pub async fn write(&self, writes: Vec<Write>, actor: &str) -> Result<Committed, WriteError> {
-        self.submit(&writes, actor).await
+    /// Commits the writes as one revision, or none of them. The author goes into the change log and the audit.
+    pub async fn write(
+        &self,
+        writes: Vec<Write>,
+        author: impl Into<Author>,
+    ) -> Result<Committed, WriteError> {
+        self.submit(&writes, author.into()).await
     }
 
     /// As [`Store::write`]; the writes have their place in the queue when this returns, before the answer is awaited.
     pub fn submit(
         &self,
         writes: &[Write],
-        actor: &str,
+        author: Author,
     ) -> impl Future<Output = Result<Committed, WriteError>> + Send + use<> {
-        self.submit_operations(writes.iter().map(Operation::from_write).collect(), actor)
+        let operations = writes.iter().map(Operation::from_write).collect();
+        self.submit_operations(operations, author)
     }
 
     fn submit_operations(
         &self,
         operations: Vec<Operation>,
-        actor: &str,
+        author: Author,
     ) -> impl Future<Output = Result<Committed, WriteError>> + Send + use<> {
         let (answer, answered) = oneshot::channel();
         let queued = self.queue(Job::Write(Batch {
             operations,
-            actor: actor.to_owned(),
+            author,
             answer,
         }));
         async move {
@@ -216,7 +225,8 @@ impl Store {
         let operations: Vec<Operation> = expired.into_iter().filter_map(delete).collect();
         let count = operations.len();
         if count > 0 {
-            self.submit_operations(operations, "expiry").await?;
+            self.submit_operations(operations, Author::from("expiry"))
+                .await?;
         }
         Ok(count)
     }
@@ -298,15 +308,23 @@ impl Store {
             .await
     }
 
+    /// Who wrote what, newest first.
+    pub async fn audit(&self, page: AuditPage) -> Result<Vec<AuditRow>, StoreError> {
+        self.inner
+            .readers
+            .run(move |connection| audit::list(connection, &page))
+            .await
+    }
+
     /// Says which revision nodes may still be at: the log is kept from there on.
     pub fn keep_log_from(&self, revision: u64) {
         self.inner.released.store(revision, Ordering::Relaxed);
     }
 
     /// Begins another history with the documents of this one: versions of it are above all versions before.
-    pub async fn new_epoch(&self) -> Result<Version, StoreError> {
+    pub async fn new_epoch(&self, author: Author) -> Result<Version, StoreError> {
         let (answer, answered) = oneshot::channel();
-        self.queue(Job::NewEpoch { answer })?;
+        self.queue(Job::NewEpoch { author, answer })?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 

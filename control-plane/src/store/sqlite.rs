@@ -7,7 +7,10 @@ use std::path::Path;
 use uuid::Uuid;
 
 /// Numbered by position; `PRAGMA user_version` counts those applied. Never change one that was released.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_tables.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_tables.sql"),
+    include_str!("migrations/0002_audit.sql"),
+];
 
 /// Opens the writing connection and brings the tables up to date.
 pub(super) fn open(directory: &Directory) -> Result<Connection, StoreError> {

@@ -1,5 +1,6 @@
-//! Keeps the change log within its limits: a reader works out how far, the writer removes in small steps.
+//! Keeps the change log and the audit within their limits: a reader works out how far, the writer removes in small steps.
 
+use super::audit;
 use rusqlite::{Connection, OptionalExtension};
 
 /// What the log may hold at most, whichever is reached first.
@@ -33,13 +34,15 @@ pub(super) fn excess(
     Ok(by_count.max(by_age).max(by_size))
 }
 
-/// Removes up to [`STEP`] of the oldest revisions, none above `target`; returns the new floor.
+/// Removes up to [`STEP`] of the oldest revisions, none above `target`, and rows of the audit; returns the new floor.
 pub(super) fn step(connection: &mut Connection, target: u64) -> rusqlite::Result<u64> {
     let transaction = connection.transaction()?;
+    audit::trim(&transaction, super::now_ms())?;
     let floor: i64 = transaction.query_row("SELECT log_floor FROM meta", [], |row| row.get(0))?;
     let floor = floor as u64;
     let next = target.min(floor + STEP);
     if next <= floor {
+        transaction.commit()?;
         return Ok(floor);
     }
     transaction.execute("DELETE FROM change_log WHERE revision <= ?1", [next as i64])?;

@@ -3,7 +3,7 @@
 use super::live::Live;
 use super::prepare::Operation;
 use super::transaction::{self, Changed, Stop};
-use super::{Committed, StoreError, WriteError, epoch, private, trim};
+use super::{Author, Committed, StoreError, WriteError, audit, epoch, private, trim};
 use rusqlite::{Connection, params};
 use shared::sync::{Change, Digest, Version, leaf};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ pub(super) enum Job {
         answer: oneshot::Sender<Result<u64, StoreError>>,
     },
     NewEpoch {
+        author: Author,
         answer: oneshot::Sender<Result<Version, StoreError>>,
     },
 }
@@ -29,12 +30,12 @@ pub(super) enum Job {
 /// A job that a commit cannot take along.
 enum Aside {
     Trim(u64, oneshot::Sender<Result<u64, StoreError>>),
-    NewEpoch(oneshot::Sender<Result<Version, StoreError>>),
+    NewEpoch(Author, oneshot::Sender<Result<Version, StoreError>>),
 }
 
 pub(super) struct Batch {
     pub(super) operations: Vec<Operation>,
-    pub(super) actor: String,
+    pub(super) author: Author,
     pub(super) answer: oneshot::Sender<Result<Committed, WriteError>>,
 }
 
@@ -84,7 +85,9 @@ impl Writer {
                 match job {
                     Job::Write(batch) => group.push(batch),
                     Job::Trim { target, answer } => aside.push(Aside::Trim(target, answer)),
-                    Job::NewEpoch { answer } => aside.push(Aside::NewEpoch(answer)),
+                    Job::NewEpoch { author, answer } => {
+                        aside.push(Aside::NewEpoch(author, answer));
+                    }
                 }
             }
             if !group.is_empty() {
@@ -100,8 +103,8 @@ impl Writer {
             Aside::Trim(target, answer) => {
                 let _ = answer.send(trim::step(&mut self.connection, target).map_err(failed));
             }
-            Aside::NewEpoch(answer) => {
-                let opened = epoch::open(&mut self.connection, self.version);
+            Aside::NewEpoch(author, answer) => {
+                let opened = epoch::open(&mut self.connection, self.version, &author);
                 if let Ok(version) = opened {
                     self.version = version;
                     self.outlet.live.open_epoch(version);
@@ -185,14 +188,20 @@ impl Writer {
             }
             Err(Stop::Sqlite(error)) => return Err(error),
         };
-        let public: Vec<Changed> = changed
-            .into_iter()
-            .filter(|change| !private::is_private(&change.kind))
-            .collect();
-        if !public.is_empty() {
+        let is_public = |change: &Changed| !private::is_private(&change.kind);
+        let takes_revision = changed.iter().any(is_public);
+        if takes_revision {
             done.version.revision = next;
+        }
+        if takes_revision || (batch.author.action.is_some() && !changed.is_empty()) {
+            let revision = done.version.revision;
+            audit::note(&self.connection, &batch.author, revision, &changed, at)?;
+        }
+        let public: Vec<Changed> = changed.into_iter().filter(is_public).collect();
+        if takes_revision {
             fold(&mut done.version.digest, &public);
-            log(&self.connection, &done.version, &public, &batch.actor, at)?;
+            let author = &batch.author.name;
+            log(&self.connection, &done.version, &public, author, at)?;
             done.changes.extend(public.into_iter().map(|change| Change {
                 kind: change.kind.into(),
                 id: change.id,

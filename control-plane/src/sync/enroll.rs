@@ -4,10 +4,11 @@ use super::Labels;
 use super::nodes::{Joined, Nodes};
 use super::pki::Authority;
 use super::record;
-use crate::store::{Rejection, Store, StoreError, Write, WriteError};
+use crate::store::{Author, Rejection, Store, StoreError, Write, WriteError};
 use serde::{Deserialize, Serialize};
 use shared::sync::proto;
 use shared::sync::token::{self, Token};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::{Request, Response, Status};
@@ -67,6 +68,7 @@ pub(super) async fn create_token(
     authority: &Authority,
     enroll_port: u16,
     new: NewToken,
+    author: Author,
 ) -> Result<String, StoreError> {
     let mut secret = [0; 32];
     aws_lc_rs::rand::fill(&mut secret)
@@ -86,10 +88,7 @@ pub(super) async fn create_token(
         kind: TOKENS,
         document: record::document(&stored),
     });
-    store
-        .write(writes, "token")
-        .await
-        .map_err(record::storage)?;
+    store.write(writes, author).await.map_err(record::storage)?;
     Ok(token::render(&Token {
         id,
         secret,
@@ -185,6 +184,7 @@ impl Enrolment {
     pub(super) async fn join(
         &self,
         request: proto::JoinRequest,
+        from: Option<IpAddr>,
     ) -> Result<proto::Identity, JoinError> {
         let token = token::parse(&request.token)
             .map_err(|error| JoinError::Malformed(error.to_string()))?;
@@ -215,7 +215,8 @@ impl Enrolment {
                 document: record::document(&record),
                 expected: Some(revision),
             };
-            match self.nodes.join(joined, count).await {
+            let author = Author::new(format!("node:{node}")).at(from).doing("join");
+            match self.nodes.join(joined, count, author).await {
                 Ok(()) => break,
                 // Somebody else used it meanwhile: look again whether a use is left.
                 Err(WriteError::Rejected {
@@ -261,7 +262,8 @@ impl proto::enroll_server::Enroll for Enrolment {
         request: Request<proto::JoinRequest>,
     ) -> Result<Response<proto::Identity>, Status> {
         let address = super::caller(&request).map(|caller| caller.address);
-        match Enrolment::join(self, request.into_inner()).await {
+        let from = address.map(|address| address.ip());
+        match Enrolment::join(self, request.into_inner(), from).await {
             Ok(identity) => Ok(Response::new(identity)),
             Err(error) => {
                 tracing::warn!(?address, %error, "join refused");

@@ -10,7 +10,7 @@ mod nodes;
 mod pki;
 mod plan;
 mod publish;
-mod record;
+pub(crate) mod record;
 mod rollout;
 mod server;
 mod session;
@@ -24,7 +24,7 @@ mod upkeep;
 pub use enroll::{NewToken, TokenError, TokenStatus};
 pub use nodes::{LastNack, NodeState, NodeStatus};
 
-use crate::store::{Store, StoreError};
+use crate::store::{Author, Store, StoreError};
 use nodes::Nodes;
 use pki::Authority;
 use rollout::{Event, Halt, Stage};
@@ -151,9 +151,14 @@ impl Hub {
     }
 
     /// Makes a join token: one word.
-    pub async fn create_token(&self, token: NewToken) -> Result<String, TokenError> {
+    pub async fn create_token(
+        &self,
+        token: NewToken,
+        author: Author,
+    ) -> Result<String, TokenError> {
         let port = self.addresses.enroll.first().ok_or(TokenError::Off)?.port();
-        Ok(enroll::create_token(&self.shared.store, &self.authority, port, token).await?)
+        let store = &self.shared.store;
+        Ok(enroll::create_token(store, &self.authority, port, token, author).await?)
     }
 
     /// Every token that is or lately was good.
@@ -228,9 +233,10 @@ pub async fn create_token(
     data_dir: &Path,
     enroll_port: u16,
     token: NewToken,
+    author: Author,
 ) -> Result<String, HubError> {
     let authority = Authority::open(&data_dir.join("pki"))?;
-    Ok(enroll::create_token(store, &authority, enroll_port, token).await?)
+    Ok(enroll::create_token(store, &authority, enroll_port, token, author).await?)
 }
 
 impl Quorum {
@@ -300,7 +306,9 @@ impl Shared {
             }
             *last = Some(Instant::now());
         }
-        if let Err(error) = self.store.new_epoch().await {
+        let lost = format!("new epoch: node {node} runs what was lost");
+        let author = Author::new("control-plane").doing(lost);
+        if let Err(error) = self.store.new_epoch(author).await {
             tracing::error!(%error, "cannot open a new epoch");
         }
     }

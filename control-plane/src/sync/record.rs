@@ -9,13 +9,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
 /// Unix seconds.
-pub(super) fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
 }
 
-pub(super) fn document(record: &impl Serialize) -> Document {
+pub(crate) fn document(record: &impl Serialize) -> Document {
     match serde_json::to_value(record) {
         Ok(Value::Object(document)) => document,
         _ => unreachable!("a record is a struct with names for members"),
@@ -23,7 +23,7 @@ pub(super) fn document(record: &impl Serialize) -> Document {
 }
 
 /// A record with the counter that a compare-and-set expects.
-pub(super) async fn get<T: DeserializeOwned>(
+pub(crate) async fn get<T: DeserializeOwned>(
     store: &Store,
     kind: &str,
     id: Uuid,
@@ -34,7 +34,7 @@ pub(super) async fn get<T: DeserializeOwned>(
         .transpose()
 }
 
-pub(super) async fn all<T: DeserializeOwned>(
+pub(crate) async fn all<T: DeserializeOwned>(
     store: &Store,
     kind: &str,
 ) -> Result<Vec<(T, u64)>, StoreError> {
@@ -52,7 +52,7 @@ fn parse<T: DeserializeOwned>(kind: &str, document: Document) -> Result<T, Store
 }
 
 /// What is left of a write error where no constraint can fail.
-pub(super) fn storage(error: WriteError) -> StoreError {
+pub(crate) fn storage(error: WriteError) -> StoreError {
     match error {
         WriteError::Storage(error) => error,
         WriteError::Rejected { reason, .. } => StoreError::Storage(reason.to_string()),

@@ -1,5 +1,7 @@
 //! The Admin API over a real socket and a real store: the conformance checklist of the design page, item by item.
 
+mod access;
+mod apis;
 mod bodies;
 mod client;
 mod credentials;
@@ -12,4 +14,5 @@ mod plugins;
 mod references;
 mod schemas;
 mod start;
+mod steering;
 mod transport;

@@ -8,7 +8,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use serde_json::json;
-use shared::settings::{Exit, SettingValue};
+use shared::settings::Exit;
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -35,24 +35,38 @@ async fn an_address_in_use_is_named_with_its_setting() {
 }
 
 #[tokio::test]
-async fn an_api_without_credentials_is_not_shown_to_others() {
+async fn a_certificate_of_ones_own_is_used_and_a_bad_one_named() {
     let folder = tempfile::tempdir().expect("a temporary directory");
-    let mut config = config(folder.path(), &[]);
-    config.admin_listen = SettingValue::parse("0.0.0.0:0").expect("a listener");
-    let error = control_plane::start(config.clone())
-        .await
-        .err()
-        .expect("refused");
-    assert_eq!(error.exit(), Exit::Usage);
-    let text = error.to_string();
-    assert!(
-        text.contains("0.0.0.0:0") && text.contains("admin_unprotected = on"),
-        "{text}"
-    );
-    config.admin_unprotected = true;
-    let running = control_plane::start(config).await.expect("it is meant");
-    assert_eq!(running.admin.len(), 1);
-    running.stop().await;
+    let made = rcgen::generate_simple_self_signed(vec!["cp.test".to_owned()]).expect("made");
+    let [certificate, key] = ["own.crt", "own.key"].map(|name| folder.path().join(name));
+    std::fs::write(&certificate, made.cert.pem()).expect("written");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
+    let [certificate, key] = [certificate, key].map(|path| path.display().to_string());
+    let mut settings = vec![
+        ("admin_listen", "127.0.0.1:0 ssl"),
+        ("admin_ssl_cert", certificate.as_str()),
+        ("admin_ssl_cert_key", key.as_str()),
+    ];
+    let plane = Plane::start_with(&settings).await;
+    assert!(!plane.data_dir().join("admin.crt").exists());
+    let mut roots = RootCertStore::empty();
+    let own = CertificateDer::from_pem_file(&certificate).expect("written above");
+    roots.add(own).expect("a certificate");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has them")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(plane.running.admin_ssl[0]).await;
+    let name = ServerName::try_from("cp.test").expect("a name");
+    let connector = TlsConnector::from(Arc::new(client));
+    let shaken = connector.connect(name, stream.expect("it listens")).await;
+    shaken.expect("it shows the certificate of the settings");
+    settings[1].1 = "/nowhere/own.crt";
+    let error = refused(&settings).await;
+    assert!(error.to_string().contains("'/nowhere/own.crt'"), "{error}");
+    assert_eq!(error.exit(), Exit::Failed);
 }
 
 #[tokio::test]

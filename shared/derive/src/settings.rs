@@ -43,6 +43,18 @@ pub(crate) fn derive(input: DeriveInput) -> syn::Result<TokenStream> {
             }
         }
 
+        impl #name {
+            /// Every setting with its value, for people to read: secrets are hidden.
+            pub fn shown(&self) -> ::shared::schema::Document {
+                let mut shown = ::shared::schema::Document::new();
+                #(shown.insert(
+                    stringify!(#idents).to_owned(),
+                    ::shared::settings::SettingValue::shown(&self.#idents),
+                );)*
+                shown
+            }
+        }
+
         impl Default for #name {
             /// What applies when nothing is given.
             fn default() -> Self {

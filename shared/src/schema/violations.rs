@@ -76,6 +76,18 @@ impl Violations {
         }
     }
 
+    /// The same errors under other names of the fields; of two that get one name the first stays.
+    pub fn renamed(self, name: impl Fn(&str) -> String) -> Self {
+        let mut renamed = Violations {
+            entity: self.entity,
+            fields: BTreeMap::new(),
+        };
+        for (field, node) in self.fields {
+            renamed.attach(&name(&field), node);
+        }
+        renamed
+    }
+
     /// Takes over what was found in a record: errors of the record as a whole become errors of this document.
     pub(super) fn lift(&mut self, record: &str, found: Violations) {
         self.entity.extend(found.entity);

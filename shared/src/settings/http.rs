@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use http::HeaderName;
+use serde_json::Value;
 
 use super::SettingValue;
 use super::value::pieces;
@@ -19,6 +20,43 @@ impl SettingValue for HeaderName {
 
     fn render(&self) -> String {
         self.as_str().to_owned()
+    }
+}
+
+/// Where pages come from that may use the Admin API: origins such as `https://ui.example:8002`, separated by commas. Of
+/// a URL with a path only the origin counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origins(pub Vec<String>);
+
+impl SettingValue for Origins {
+    const HINT: &'static str = "origins such as `https://ui.example:8002`, separated by commas";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self(pieces(text).map(origin).collect::<Result<_, _>>()?))
+    }
+
+    fn render(&self) -> String {
+        self.0.join(", ")
+    }
+
+    fn shown(&self) -> Value {
+        Value::from(self.0.clone())
+    }
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    let url: Option<http::Uri> = text.parse().ok();
+    let scheme = url.as_ref().and_then(http::Uri::scheme_str);
+    let authority = url.as_ref().and_then(http::Uri::authority);
+    match (scheme, authority) {
+        (Some(scheme @ ("http" | "https")), Some(authority))
+            if !authority.as_str().contains('@') =>
+        {
+            Ok(format!("{scheme}://{authority}").to_ascii_lowercase())
+        }
+        _ => Err(format!(
+            "'{text}' does not begin with http:// or https:// and a host"
+        )),
     }
 }
 

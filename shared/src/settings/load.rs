@@ -165,7 +165,12 @@ pub fn load<T: Settings>(inputs: &Inputs) -> Result<Loaded<T>, SettingErrors> {
 
 /// Variables that are known beside the settings.
 const CONFIG: &str = "HEADGATE_CONFIG";
-const OTHER_VARIABLES: &[&str] = &[CONFIG, "HEADGATE_ADMIN_URL"];
+const OTHER_VARIABLES: &[&str] = &[
+    CONFIG,
+    "HEADGATE_ADMIN_URL",
+    "HEADGATE_ADMIN_TOKEN",
+    "HEADGATE_ADMIN_CA",
+];
 
 fn config_variable(inputs: &Inputs) -> Option<PathBuf> {
     let found = inputs.environment.iter().find(|(name, _)| name == CONFIG);

@@ -24,7 +24,7 @@ mod tests;
 pub use command::{flags, how_to_change, inputs, matches, read, say};
 pub use error::{SettingError, SettingErrors, Violation};
 pub use exit::Exit;
-pub use http::{AccessLog, HeaderTokens, TrustedCertificates, UpstreamTokens};
+pub use http::{AccessLog, HeaderTokens, Origins, TrustedCertificates, UpstreamTokens};
 pub use listen::{Addresses, Listen, Listeners};
 pub use load::{Inputs, Loaded, Origin, Values, load};
 pub use network::{Endpoint, Endpoints, NameServers, Networks, PortMaps};

@@ -1,5 +1,6 @@
 //! Values that read themselves from a setting's text, in Kong's spelling.
 
+use serde_json::Value;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -18,6 +19,11 @@ pub trait SettingValue: Sized {
 
     /// Writes the value so that it can be read back (a secret: so that it cannot).
     fn render(&self) -> String;
+
+    /// The value as JSON, as the Admin API shows it.
+    fn shown(&self) -> Value {
+        Value::String(self.render())
+    }
 }
 
 impl SettingValue for bool {
@@ -34,6 +40,10 @@ impl SettingValue for bool {
     fn render(&self) -> String {
         if *self { "on" } else { "off" }.to_owned()
     }
+
+    fn shown(&self) -> Value {
+        Value::Bool(*self)
+    }
 }
 
 impl SettingValue for u32 {
@@ -45,6 +55,10 @@ impl SettingValue for u32 {
 
     fn render(&self) -> String {
         self.to_string()
+    }
+
+    fn shown(&self) -> Value {
+        Value::from(*self)
     }
 }
 
@@ -77,6 +91,10 @@ impl<T: SettingValue> SettingValue for Option<T> {
 
     fn render(&self) -> String {
         self.as_ref().map(T::render).unwrap_or_default()
+    }
+
+    fn shown(&self) -> Value {
+        self.as_ref().map(T::shown).unwrap_or_default()
     }
 }
 

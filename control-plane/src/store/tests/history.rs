@@ -201,7 +201,7 @@ async fn the_log_is_trimmed_to_its_limits_and_never_above_what_is_kept() {
 async fn a_new_epoch_keeps_the_documents_and_is_above_the_old_one() {
     let (home, _) = busy(10).await;
     let before = home.store.version();
-    let opened = home.store.new_epoch().await.unwrap();
+    let opened = home.store.new_epoch("test".into()).await.unwrap();
     assert!(opened.order(&before).is_gt());
     assert_eq!(
         (opened.revision, opened.digest),

@@ -228,7 +228,7 @@ async fn a_longer_life_saves_from_expiry() {
     };
     assert_eq!(
         home.store
-            .submit_operations(vec![late], "expiry")
+            .submit_operations(vec![late], "expiry".into())
             .await
             .unwrap()
             .revision,

@@ -6,7 +6,7 @@ mod node;
 pub use node::{LastNack, NodeState, NodeStatus};
 
 use super::{Labels, record};
-use crate::store::{Committed, Store, StoreError, Write, WriteError};
+use crate::store::{Author, Committed, Store, StoreError, Write, WriteError};
 use node::{Node, Record, Session};
 use shared::sync::Version;
 use shared::sync::proto::goodbye::Reason as End;
@@ -95,7 +95,12 @@ impl Nodes {
     }
 
     /// Records a new node together with the use of its token.
-    pub(super) async fn join(&self, joined: Joined, count: Write) -> Result<(), WriteError> {
+    pub(super) async fn join(
+        &self,
+        joined: Joined,
+        count: Write,
+        author: Author,
+    ) -> Result<(), WriteError> {
         let record = Record {
             labels: joined.labels,
             hostname: joined.hostname,
@@ -108,7 +113,7 @@ impl Nodes {
             kind: NODES,
             document: record::document(&record),
         };
-        self.store.write(vec![count, insert], "join").await?;
+        self.store.write(vec![count, insert], author).await?;
         self.lock().insert(joined.id, Node::new(record));
         Ok(())
     }
@@ -234,7 +239,8 @@ impl Nodes {
             };
             let _ = session.end.try_send(ending); // or it is ending already
         }
-        Some(self.store.submit(&[node.upsert()], "revoke"))
+        let author = Author::new("control-plane").doing(format!("revoke node {id}"));
+        Some(self.store.submit(&[node.upsert()], author))
     }
 
     /// Stores what has changed, in one batch.
@@ -263,7 +269,7 @@ impl Nodes {
                 (node.record.id, node.upsert())
             })
             .unzip();
-        (!ids.is_empty()).then(|| (ids, self.store.submit(&writes, "nodes")))
+        (!ids.is_empty()).then(|| (ids, self.store.submit(&writes, "nodes".into())))
     }
 
     /// Every node, in the order of ids; those behind `head` say why.

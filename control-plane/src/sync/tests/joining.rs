@@ -77,11 +77,14 @@ async fn what_is_no_good_token_lets_nobody_in_and_says_why() {
     let good = home.token(1).await;
     let expired = home
         .hub
-        .create_token(NewToken {
-            ttl: Duration::ZERO,
-            uses: 1,
-            labels: Labels::new(),
-        })
+        .create_token(
+            NewToken {
+                ttl: Duration::ZERO,
+                uses: 1,
+                labels: Labels::new(),
+            },
+            "test".into(),
+        )
         .await
         .unwrap();
     let forged = {
@@ -157,7 +160,7 @@ async fn a_token_made_while_nothing_runs_works_afterwards() {
         labels: Labels::new(),
     };
     let store = Store::open(folder.path()).unwrap();
-    let word = create_token(&store, folder.path(), 8006, new)
+    let word = create_token(&store, folder.path(), 8006, new, "test".into())
         .await
         .unwrap();
     drop(store);

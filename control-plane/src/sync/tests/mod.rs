@@ -75,7 +75,7 @@ impl Home {
             uses,
             labels,
         };
-        self.hub.create_token(new).await.unwrap()
+        self.hub.create_token(new, "test".into()).await.unwrap()
     }
 
     async fn joined(&self) -> Node {
