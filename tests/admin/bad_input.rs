@@ -4,13 +4,14 @@ use serde_json::{Value, json};
 use tests::admin::Admin;
 use tests::{Gateway, Request, Setup};
 
-const COLLECTIONS: [&str; 6] = [
+const COLLECTIONS: [&str; 7] = [
     "services",
     "routes",
     "consumers",
     "plugins",
     "key-auths",
     "acls",
+    "upstreams",
 ];
 
 async fn counts(admin: &Admin) -> Vec<usize> {

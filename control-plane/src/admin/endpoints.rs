@@ -68,6 +68,10 @@ pub enum Fixed {
     /// `/debug/node/log-level`
     LogLevel,
     SetLogLevel,
+    /// `/upstreams/{u}/targets/all`
+    AllTargets,
+    /// `/upstreams/{u}/health`
+    UpstreamHealth,
 }
 
 /// One address.
@@ -126,6 +130,8 @@ const FIXED: &[(&str, &[Method], Fixed)] = &[
     ("/cache/{key}", LOOK_OR_DELETE, Fixed::CacheKey),
     ("/debug/node/log-level", GET, Fixed::LogLevel),
     ("/debug/node/log-level/{level}", PUT, Fixed::SetLogLevel),
+    ("/upstreams/{upstreams}/targets/all", GET, Fixed::AllTargets),
+    ("/upstreams/{upstreams}/health", GET, Fixed::UpstreamHealth),
 ];
 
 /// Where Kong answers that it was built without WebAssembly; clients take that as an absent feature.
@@ -190,6 +196,9 @@ pub fn links(child: &'static Entity) -> impl Iterator<Item = Link> {
 }
 
 fn of_entity(found: &mut Vec<Endpoint>, entity: &'static Entity) {
+    if entity.nested_only {
+        return;
+    }
     let collection = format!("/{}", entity.path);
     let item = format!("{collection}/{{{}}}", entity.kind);
     push(found, collection, COLLECTION, Action::Collection(entity));
@@ -223,6 +232,9 @@ fn of_link(found: &mut Vec<Endpoint>, link: Link, aliases: bool) {
     }
     push(found, children, COLLECTION, Action::Children(link));
     push(found, one, ITEM, Action::Child(link));
+    if child.nested_only {
+        return;
+    }
     let up = format!("/{}/{{{}}}/{field}", child.path, child.kind);
     push(found, up, ITEM, Action::Parent(link));
 }
@@ -347,6 +359,24 @@ mod tests {
             listed
                 .iter()
                 .all(|endpoint| !endpoint.path.starts_with("/apis"))
+        );
+    }
+
+    #[test]
+    fn what_is_nested_only_has_no_address_at_the_top() {
+        let paths: Vec<String> = all(true)
+            .into_iter()
+            .map(|endpoint| endpoint.path)
+            .collect();
+        assert!(paths.iter().all(|path| !path.starts_with("/targets")));
+        let nested = paths.iter().filter(|path| path.contains("/targets"));
+        assert_eq!(
+            nested.collect::<Vec<_>>(),
+            [
+                "/upstreams/{upstreams}/targets",
+                "/upstreams/{upstreams}/targets/all",
+                "/upstreams/{upstreams}/targets/{targets}",
+            ]
         );
     }
 

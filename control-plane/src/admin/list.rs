@@ -5,7 +5,7 @@ use super::query::{next_address, token};
 use super::reply::Reply;
 use super::serve::Call;
 use super::{Answer, expiry};
-use crate::store::{Filter, Listing, Page};
+use crate::store::{Filter, Page, Stored};
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -35,13 +35,18 @@ pub async fn collection(call: &Call<'_>, entity: &'static Entity) -> Answer {
     page(call, entity, filter, &path, &carried).await
 }
 
-/// `GET /services/{s}/routes`
-pub async fn children(call: &Call<'_>, link: Link, parent: Uuid) -> Answer {
-    let filter = Filter::Refers {
+/// Those that name `parent` in the field of the link.
+pub fn under(link: Link, parent: Uuid) -> Filter {
+    Filter::Refers {
         field: link.field.to_owned(),
         to_kind: link.parent.kind,
         to_id: parent,
-    };
+    }
+}
+
+/// `GET /services/{s}/routes`
+pub async fn children(call: &Call<'_>, link: Link, parent: Uuid) -> Answer {
+    let filter = under(link, parent);
     let path = call.path.trim_end_matches('/');
     page(call, link.child, filter, path, &[]).await
 }
@@ -59,22 +64,30 @@ async fn page(
         filter,
     };
     let listing = call.admin.store.list(entity.kind, page).await?;
-    Ok(Reply::json_bytes(
-        StatusCode::OK,
-        render(entity, &listing, path, carried),
-    ))
+    let next = listing.next.map(|id| {
+        let offset = token(&[&id.to_string()]);
+        let address = next_address(path, &offset, carried);
+        Next { address, offset }
+    });
+    Ok(answer(entity, &listing.documents, next))
+}
+
+/// Where a list goes on.
+pub struct Next {
+    pub address: String,
+    pub offset: String,
+}
+
+/// One page of a list.
+pub fn answer(entity: &'static Entity, documents: &[Stored], next: Option<Next>) -> Reply {
+    Reply::json_bytes(StatusCode::OK, render(entity, documents, next))
 }
 
 /// Stored documents are JSON already: they are copied, not parsed and printed again.
-fn render(
-    entity: &'static Entity,
-    listing: &Listing,
-    path: &str,
-    carried: &[(&str, Option<&str>)],
-) -> Bytes {
+fn render(entity: &'static Entity, documents: &[Stored], next: Option<Next>) -> Bytes {
     let mut body = br#"{"data":["#.to_vec();
     let mut first = true;
-    for stored in &listing.documents {
+    for stored in documents {
         if !expiry::is_live(entity, &stored.document) {
             continue;
         }
@@ -88,12 +101,14 @@ fn render(
             body.extend_from_slice(&stored.payload);
         }
     }
-    let ending = match listing.next {
+    let ending = match next {
         None => r#"],"next":null}"#.to_owned(),
-        Some(id) => {
-            let token = token(&[&id.to_string()]);
-            let next = next_address(path, &token, carried);
-            format!(r#"],"next":{},"offset":{}}}"#, json!(next), json!(token))
+        Some(Next { address, offset }) => {
+            format!(
+                r#"],"next":{},"offset":{}}}"#,
+                json!(address),
+                json!(offset)
+            )
         }
     };
     body.extend_from_slice(ending.as_bytes());
@@ -111,12 +126,5 @@ async fn by_field(
         return Err(super::Failure::bad_request(text));
     }
     let found = call.admin.store.find(entity.kind, field, value).await?;
-    let listing = Listing {
-        documents: found.into_iter().collect(),
-        next: None,
-    };
-    Ok(Reply::json_bytes(
-        StatusCode::OK,
-        render(entity, &listing, "", &[]),
-    ))
+    Ok(answer(entity, found.as_slice(), None))
 }

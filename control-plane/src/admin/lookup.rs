@@ -110,6 +110,12 @@ impl Admin {
         let mut probe = Document::new();
         probe.insert(link.field.to_owned(), json!({ "id": parent }));
         probe.insert(field.to_owned(), Value::String(value.to_owned()));
+        // What is stored in one spelling is found by any: a target without its port.
+        for computed in &link.child.transformations {
+            if computed.input == [field] {
+                (computed.apply)(&mut probe);
+            }
+        }
         for unique in link.child.unique_keys(&probe) {
             let found = self
                 .store

@@ -3,7 +3,7 @@
 //! [`endpoints`] makes every address from the entity list; [`serve`] is what all requests share (methods, types,
 //! limits, headers); [`crud`] and [`nested`] are the verbs, [`draft`] what a body goes through before a schema sees
 //! it; [`error`] is the only place that words failures. Nothing here names a single entity but [`aliases`],
-//! [`protocols`] and the few fixed addresses. SQLite runs on the store's own threads, never here.
+//! [`protocols`], [`targets`] and the few fixed addresses. SQLite runs on the store's own threads, never here.
 
 pub mod access;
 mod aliases;
@@ -32,6 +32,7 @@ mod schemas;
 mod serve;
 mod status;
 mod tags;
+mod targets;
 mod upload;
 mod wait;
 

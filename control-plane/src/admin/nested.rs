@@ -5,7 +5,7 @@ use super::endpoints::Link;
 use super::error::Failure;
 use super::lookup::{ChildKey, Key};
 use super::serve::Call;
-use super::{Answer, crud, foreign, list};
+use super::{Answer, crud, foreign, list, targets};
 use crate::store::{Stored, Write};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -15,6 +15,9 @@ use uuid::Uuid;
 /// `/services/{s}/routes`
 pub async fn children(call: Call<'_>, link: Link) -> Answer {
     let parent = call.admin.found(link.parent, call.key(0)).await?;
+    if call.method == Method::GET && link.child.nested_only {
+        return targets::newest_first(&call, link, parent.id).await;
+    }
     if call.method == Method::GET {
         return list::children(&call, link, parent.id).await;
     }
@@ -25,21 +28,22 @@ pub async fn children(call: Call<'_>, link: Link) -> Answer {
 pub async fn child(mut call: Call<'_>, link: Link) -> Answer {
     let admin = call.admin;
     let parent = admin.found(link.parent, call.key(0)).await?.id;
+    let puts = call.method == Method::PUT && !link.child.nested_only;
     let key = match admin.child_key(link, parent, call.key(1)).await? {
         ChildKey::Own(key) => key,
         ChildKey::Sibling { field, found } => {
-            if call.method == Method::PUT {
+            if puts {
                 let name = Value::String(call.key(1).to_owned());
                 call.arguments.document.entry(field).or_insert(name);
             }
             match found {
                 Some(id) => Key::Id(id),
-                None if call.method == Method::PUT => Key::Id(Uuid::new_v4()),
+                None if puts => Key::Id(Uuid::new_v4()),
                 None => return Err(Failure::not_found()),
             }
         }
     };
-    if call.method == Method::PUT {
+    if puts {
         return crud::put(call, link.child, key, Some(owner(link, parent))).await;
     }
     let found = admin.find(link.child, &key).await?;
@@ -48,7 +52,7 @@ pub async fn child(mut call: Call<'_>, link: Link) -> Answer {
         .ok_or_else(Failure::not_found)?;
     match call.method {
         Method::GET => Ok(crud::show(link.child, &child)),
-        Method::PATCH => {
+        Method::PATCH | Method::PUT => {
             crud::patch(
                 call,
                 link.child,

@@ -8,7 +8,7 @@ use super::reply::Reply;
 use super::wait::Wait;
 use super::{
     Admin, Answer, access, apis, cors, crud, debug, declarative, list, nested, nodes, schemas,
-    status, tags, upload,
+    status, tags, targets, upload,
 };
 use crate::store::Author;
 use axum::body::{Body, HttpBody};
@@ -178,6 +178,8 @@ async fn act_fixed(fixed: Fixed, call: Call<'_>) -> Answer {
         Fixed::CacheKey => debug::cached(&call),
         Fixed::LogLevel => Ok(debug::log_level(&call)),
         Fixed::SetLogLevel => debug::set_log_level(&call),
+        Fixed::AllTargets => targets::all(&call).await,
+        Fixed::UpstreamHealth => targets::health(&call).await,
     }
 }
 

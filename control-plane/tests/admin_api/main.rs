@@ -15,4 +15,5 @@ mod references;
 mod schemas;
 mod start;
 mod steering;
+mod targets;
 mod transport;

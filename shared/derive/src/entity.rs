@@ -17,6 +17,7 @@ struct EntityAttributes {
     composite: Vec<Vec<LitStr>>,
     identity: Vec<LitStr>,
     ttl: bool,
+    nested_only: bool,
     with: Option<Path>,
 }
 
@@ -32,7 +33,8 @@ pub(crate) fn expand(input: DeriveInput) -> syn::Result<TokenStream> {
         None => quote!(::core::option::Option::None),
     };
     let composite = said.composite.iter().map(|fields| quote!(&[#(#fields),*]));
-    let (ttl, ident, identity) = (said.ttl, &input.ident, &said.identity);
+    let (ttl, nested_only, ident) = (said.ttl, said.nested_only, &input.ident);
+    let identity = &said.identity;
     let schema = fields::schema(&input, &kind.value())?;
     let with = said
         .with
@@ -55,6 +57,7 @@ pub(crate) fn expand(input: DeriveInput) -> syn::Result<TokenStream> {
                     upgrades: ::std::vec::Vec::new(),
                     has_updated_at: schema.field("updated_at").is_some(),
                     has_ttl: #ttl,
+                    nested_only: #nested_only,
                     transformations: ::std::vec::Vec::new(),
                     schema,
                 };
@@ -81,12 +84,13 @@ fn read(input: &DeriveInput) -> syn::Result<EntityAttributes> {
                 "lookup" => out.lookup = Some(meta.value()?.parse()?),
                 "with" => out.with = Some(meta.value()?.parse()?),
                 "ttl" => out.ttl = true,
+                "nested_only" => out.nested_only = true,
                 "composite" => out.composite.push(names(&meta)?),
                 "identity" => out.identity = names(&meta)?,
                 _ => {
                     return Err(meta.error(format!(
                         "unknown entity attribute '{name}', expected one of: composite, identity, kind, lookup, \
-                         nested_path, path, ttl, with"
+                         nested_only, nested_path, path, ttl, with"
                     )));
                 }
             }

@@ -67,8 +67,8 @@ impl Entity {
         let stale: Vec<_> = stale.collect();
         let mut merged = self.schema.merge(variant, stored, patch);
         merged.shift_remove("ttl");
-        if self.has_updated_at {
-            merged.insert("updated_at".to_owned(), seconds(cx.now));
+        if let Some(field) = self.schema.field("updated_at") {
+            merged.insert("updated_at".to_owned(), stamp(&field.kind, cx.now));
         }
         let mut merged = self.finish(merged, ttl, cx, true)?;
         due.into_iter().for_each(|apply| apply(&mut merged));
@@ -93,12 +93,16 @@ impl Entity {
         due.map(|given| given.apply).collect()
     }
 
-    /// Replaces write-only fields by what they stand for.
+    /// Replaces shorthands by what they stand for, one after the other: a later one sees what an earlier one said.
     fn expand_shorthands(&self, mut input: Document) -> Result<Document, Violations> {
         let mut violations = Violations::default();
         for shorthand in &self.schema.shorthands {
             match input.shift_remove(shorthand.field.name.as_ref()) {
-                None | Some(Value::Null) => {}
+                None => {}
+                Some(Value::Null) if shorthand.takes_null => {
+                    input.extend((shorthand.expand)(&Value::Null));
+                }
+                Some(Value::Null) => {}
                 Some(value) => match shorthand.field.check(&value) {
                     Ok(()) => input.extend((shorthand.expand)(&value)),
                     Err(node) => violations.attach(&shorthand.field.name, node),
@@ -139,8 +143,10 @@ impl Entity {
             let name = field.name.as_ref();
             let given = input.get(name);
             let made = match &field.kind {
-                Kind::Integer if name == "updated_at" => Some(seconds(cx.now)),
-                Kind::Integer => given.is_none_or(Value::is_null).then(|| seconds(cx.now)),
+                kind if name == "updated_at" => Some(stamp(kind, cx.now)),
+                kind if field.rules.timestamp => given
+                    .is_none_or(Value::is_null)
+                    .then(|| stamp(kind, cx.now)),
                 _ if field.rules.uuid => given
                     .is_none()
                     .then(|| Value::String((cx.new_id)().to_string())),
@@ -196,6 +202,10 @@ impl Transformation {
     }
 }
 
-fn seconds(now: f64) -> Value {
-    Value::from(now.floor() as i64)
+/// The time as a field of that kind shows it: whole seconds, or a number down to the millisecond.
+fn stamp(kind: &Kind, now: f64) -> Value {
+    match kind {
+        Kind::Number => Value::from((now * 1000.0).floor() / 1000.0),
+        _ => Value::from(now.floor() as i64),
+    }
 }

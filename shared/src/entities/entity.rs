@@ -30,6 +30,9 @@ pub struct Entity {
     /// Whether documents may expire: `ttl` is sent as seconds to live, and stored as the second since the epoch at
     /// which the document ends (null is never). Answers show what remains, see [`Entity::remaining`].
     pub has_ttl: bool,
+    /// Whether it is reached only under what it belongs to: a list of its own it has not, the newest is listed first,
+    /// and PUT changes one but never makes one (targets, admin-api.md 8.8).
+    pub nested_only: bool,
     /// What is computed from the fields that were sent, in this order.
     pub transformations: Vec<Transformation>,
     /// Its fields and rules.

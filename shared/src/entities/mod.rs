@@ -14,6 +14,8 @@ mod key_auth;
 mod plugin;
 mod route;
 mod service;
+mod target;
+mod upstream;
 
 use std::sync::LazyLock;
 
@@ -28,6 +30,8 @@ pub use key_auth::KeyAuth;
 pub use plugin::Plugin;
 pub use route::{Endpoint, Route};
 pub use service::Service;
+pub use target::Target;
+pub use upstream::{ActiveChecks, Healthchecks, PassiveChecks, Upstream};
 
 use crate::types::Referenced;
 
@@ -48,6 +52,8 @@ static ALL: LazyLock<Vec<Entity>> = LazyLock::new(|| {
         HmacAuth::entity(),
         JwtSecret::entity(),
         Acl::entity(),
+        Upstream::entity(),
+        Target::entity(),
     ]
 });
 

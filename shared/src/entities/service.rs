@@ -73,6 +73,7 @@ fn with_url(mut entity: Entity) -> Entity {
         .describe("Sets protocol, host, port and path together.");
     entity.schema.shorthands.push(Shorthand {
         field,
+        takes_null: false,
         expand: expand_url,
     });
     entity

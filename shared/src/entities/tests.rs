@@ -22,35 +22,35 @@ pub(crate) fn context() -> Context<'static> {
     }
 }
 
-fn entity(kind: &str) -> &'static Entity {
+pub(super) fn entity(kind: &str) -> &'static Entity {
     find(kind).expect("a known kind")
 }
 
-fn document(value: Value) -> Document {
+pub(super) fn document(value: Value) -> Document {
     match value {
         Value::Object(document) => document,
         other => panic!("not an object: {other}"),
     }
 }
 
-fn create(kind: &str, input: Value) -> Result<Document, Violations> {
+pub(super) fn create(kind: &str, input: Value) -> Result<Document, Violations> {
     entity(kind).complete(document(input), &context())
 }
 
-fn created(kind: &str, input: Value) -> Document {
+pub(super) fn created(kind: &str, input: Value) -> Document {
     create(kind, input).unwrap_or_else(|violations| panic!("{}", violations.message()))
 }
 
-fn patched(kind: &str, stored: Value, patch: Value) -> Result<Document, Violations> {
+pub(super) fn patched(kind: &str, stored: Value, patch: Value) -> Result<Document, Violations> {
     let stored = created(kind, stored);
     entity(kind).merge(&stored, document(patch), &context())
 }
 
-fn refusal(result: Result<Document, Violations>) -> Value {
+pub(super) fn refusal(result: Result<Document, Violations>) -> Value {
     result.expect_err("this should be refused").fields()
 }
 
-fn form_of(kind: &str, body: &str) -> Document {
+pub(super) fn form_of(kind: &str, body: &str) -> Document {
     let pairs = form_urlencoded::parse(body.as_bytes()).into_owned();
     entity(kind).infer(
         form::expand(pairs, true),
@@ -631,6 +631,8 @@ fn every_entity_has_what_kong_has() {
             ),
             ("jwt_secrets", "jwts", "jwt", Some("key")),
             ("acls", "acls", "acls", None),
+            ("upstreams", "upstreams", "upstreams", Some("name")),
+            ("targets", "targets", "targets", None),
         ]
     );
     let updated: Vec<_> = all()
@@ -638,7 +640,15 @@ fn every_entity_has_what_kong_has() {
         .filter(|entity| entity.has_updated_at)
         .map(|entity| entity.kind)
         .collect();
-    assert_eq!(updated, ["services", "routes", "consumers", "plugins"]);
+    let expected = [
+        "services",
+        "routes",
+        "consumers",
+        "plugins",
+        "upstreams",
+        "targets",
+    ];
+    assert_eq!(updated, expected);
 }
 
 #[test]

@@ -13,7 +13,7 @@ mod table;
 mod tests;
 
 use crate::entities::{
-    Acl, BasicAuth, Consumer, HmacAuth, JwtSecret, KeyAuth, Route, Service, find,
+    Acl, BasicAuth, Consumer, HmacAuth, JwtSecret, KeyAuth, Route, Service, Target, Upstream, find,
 };
 use crate::plugins::Catalog;
 use crate::sync::{Change, State};
@@ -48,6 +48,10 @@ pub struct Model {
     pub jwt_secrets: Table<JwtSecret>,
     /// Groups of consumers.
     pub acls: Table<Acl>,
+    /// Names that stand for several targets.
+    pub upstreams: Table<Upstream>,
+    /// Where the requests of upstreams go.
+    pub targets: Table<Target>,
     /// What the documents that this build read hold and this version does not know. Nobody refuses it.
     pub warnings: Issues,
     all: Documents,
@@ -65,6 +69,8 @@ struct Documents {
     hmac_auths: Table<HmacAuth>,
     jwt_secrets: Table<JwtSecret>,
     acls: Table<Acl>,
+    upstreams: Table<Upstream>,
+    targets: Table<Target>,
 }
 
 impl Model {
@@ -120,6 +126,8 @@ impl Model {
             hmac_auths: all.hmac_auths.clone(),
             jwt_secrets: all.jwt_secrets.clone(),
             acls: all.acls.clone(),
+            upstreams: all.upstreams.clone(),
+            targets: all.targets.clone(),
             warnings,
             all,
         }
@@ -143,6 +151,8 @@ impl Documents {
             hmac_auths: reader.table(self.hmac_auths, changes),
             jwt_secrets: reader.table(self.jwt_secrets, changes),
             acls: reader.table(self.acls, changes),
+            upstreams: reader.table(self.upstreams, changes),
+            targets: reader.table(self.targets, changes),
         }
     }
 }

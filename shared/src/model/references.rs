@@ -5,12 +5,12 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{Documents, Issue, Issues, Plugin, Table};
-use crate::entities::{Acl, BasicAuth, HmacAuth, JwtSecret, KeyAuth, Route};
+use crate::entities::{Acl, BasicAuth, HmacAuth, JwtSecret, KeyAuth, Route, Target};
 use crate::sync::Change;
 use crate::types::Referenced;
 
 /// Kinds that others refer to.
-const TARGETS: [&str; 3] = ["services", "routes", "consumers"];
+const TARGETS: [&str; 4] = ["services", "routes", "consumers", "upstreams"];
 
 /// What a document of one kind refers to.
 trait Refers {
@@ -37,6 +37,7 @@ pub(super) fn check(all: &Documents, changes: &[Change], issues: &mut Issues) {
     check_kind(&all.hmac_auths, all, changes, issues);
     check_kind(&all.jwt_secrets, all, changes, issues);
     check_kind(&all.acls, all, changes, issues);
+    check_kind(&all.targets, all, changes, issues);
 }
 
 fn check_kind<T: Refers>(
@@ -141,3 +142,13 @@ macro_rules! of_a_consumer {
     )*};
 }
 of_a_consumer!(KeyAuth, BasicAuth, HmacAuth, JwtSecret, Acl);
+
+impl Refers for Target {
+    const KIND: &'static str = "targets";
+
+    fn each(&self, all: &Documents, mut visit: impl FnMut(&'static str, bool, &'static str, Uuid)) {
+        let upstream = self.upstream.uuid();
+        let found = all.upstreams.contains_key(&upstream);
+        visit("upstream", found, "upstreams", upstream);
+    }
+}

@@ -49,11 +49,14 @@ pub struct Variant {
     pub checks: Vec<Check>,
 }
 
-/// A write-only field that is translated into others and never stored.
+/// A spelling that is translated into other fields before anything is checked. Its own name is stored only if it is
+/// among those.
 #[derive(Clone, Debug)]
 pub struct Shorthand {
     /// Its own name, kind and rules.
     pub field: Field,
+    /// Whether null is translated too; else it says nothing.
+    pub takes_null: bool,
     /// What it stands for; a member that is null overrides what was sent.
     pub expand: fn(&Value) -> Document,
 }

@@ -50,7 +50,30 @@ impl Text for HeaderName {
     }
 }
 
-text_value!(HeaderName);
+/// A cookie's name: letters, digits, `_` and `-`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CookieName(String);
+
+impl Text for CookieName {
+    fn parse(text: &str) -> Result<Self, String> {
+        if is_header_name(text) {
+            Ok(CookieName(text.to_owned()))
+        } else {
+            Err(format!(
+                "bad cookie name '{text}', allowed characters are A-Z, a-z, 0-9, '_', and '-'"
+            ))
+        }
+    }
+}
+
+text_value!(HeaderName, CookieName);
+
+impl Deref for CookieName {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
 
 impl Deref for HeaderName {
     type Target = str;

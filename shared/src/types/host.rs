@@ -65,20 +65,20 @@ impl Wildcard {
 
 /// What a text turns out to be.
 #[derive(Debug, PartialEq, Eq)]
-enum Shape<'a> {
-    Address,
+pub(super) enum Shape<'a> {
+    Address(IpAddr),
     Name(&'a str),
 }
 
 /// Why it is no host.
 #[derive(Debug, PartialEq, Eq)]
-enum Fault {
+pub(super) enum Fault {
     Value,
     Port,
 }
 
 /// Splits a host from its port. More than one colon is IPv6, digits and dots are IPv4, the rest is a name.
-fn split(text: &str) -> Result<(Shape<'_>, Option<u16>), Fault> {
+pub(super) fn split(text: &str) -> Result<(Shape<'_>, Option<u16>), Fault> {
     if text.bytes().filter(|b| *b == b':').count() > 1 {
         return split_v6(text);
     }
@@ -88,7 +88,7 @@ fn split(text: &str) -> Result<(Shape<'_>, Option<u16>), Fault> {
     };
     let shape = if host.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
         host.parse::<Ipv4Addr>()
-            .map(|_| Shape::Address)
+            .map(|address| Shape::Address(address.into()))
             .map_err(|_| Fault::Value)?
     } else if is_name(host) {
         Shape::Name(host)
@@ -106,13 +106,13 @@ fn split_v6(text: &str) -> Result<(Shape<'_>, Option<u16>), Fault> {
         Some(parts) => parts?,
         None => (text, ""),
     };
-    host.parse::<Ipv6Addr>().map_err(|_| Fault::Value)?;
+    let address: Ipv6Addr = host.parse().map_err(|_| Fault::Value)?;
     let port = match port.strip_prefix(':') {
         Some(port) => Some(read_port(port)?),
         None if port.is_empty() => None,
         None => return Err(Fault::Value),
     };
-    Ok((Shape::Address, port))
+    Ok((Shape::Address(address.into()), port))
 }
 
 fn read_port(text: &str) -> Result<u16, Fault> {
@@ -189,7 +189,7 @@ impl Text for Sni {
         }
         let filled = text.replace('*', "wildcard");
         match split(&filled) {
-            Ok((Shape::Address, _)) => Err("must not be an IP".to_owned()),
+            Ok((Shape::Address(_), _)) => Err("must not be an IP".to_owned()),
             Ok((Shape::Name(_), None)) => {
                 Ok(Sni(Wildcard::new(text.strip_suffix('.').unwrap_or(text))))
             }

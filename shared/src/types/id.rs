@@ -29,6 +29,10 @@ pub type UuidText = Id<()>;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub i64);
 
+/// Seconds since the epoch, down to the millisecond.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct Moment(pub f64);
+
 macro_rules! identity {
     ($type:ident) => {
         impl<T> $type<T> {
@@ -137,6 +141,20 @@ impl<'de> Deserialize<'de> for Timestamp {
 impl Described for Timestamp {
     fn field() -> Field {
         let mut field = Field::new(Kind::Integer).optional().auto();
+        field.rules.timestamp = true;
+        field
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        f64::deserialize(deserializer).map(Moment)
+    }
+}
+
+impl Described for Moment {
+    fn field() -> Field {
+        let mut field = Field::new(Kind::Number).optional().auto();
         field.rules.timestamp = true;
         field
     }

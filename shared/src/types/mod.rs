@@ -14,15 +14,16 @@ mod path;
 mod public_key;
 mod secret;
 mod status;
+mod target;
 mod template;
 mod url;
 mod words;
 
 pub use cidr::Cidr;
-pub use header::{HeaderMatch, HeaderName};
+pub use header::{CookieName, HeaderMatch, HeaderName};
 pub use host::{Host, HostPattern, Sni, Wildcard};
 pub(crate) use id::canonical;
-pub use id::{Foreign, Id, Referenced, Timestamp, UuidText};
+pub use id::{Foreign, Id, Moment, Referenced, Timestamp, UuidText};
 pub use method::Method;
 pub use name::{Name, Tag};
 pub use pair::{
@@ -33,9 +34,10 @@ pub use path::{PathPattern, PathRegex, UrlPath, normalise};
 pub use public_key::PublicKey;
 pub use secret::{HIDDEN, Secret};
 pub use status::StatusRange;
+pub use target::{HostHeader, TargetAddress, TargetHost, UpstreamName};
 pub use template::{Expression, LuaFunction, Operand, Piece, Step, Template};
 pub use url::expand_url;
-pub use words::{JsonType, PathHandling, Protocol};
+pub use words::{Algorithm, HashInput, JsonType, PathHandling, Probe, Protocol};
 
 use serde::{Deserialize, Deserializer};
 

@@ -42,3 +42,57 @@ pub enum JsonType {
     /// A string.
     String,
 }
+
+/// How an upstream spreads requests over its targets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Word)]
+pub enum Algorithm {
+    /// The same input goes to the same target.
+    #[word("consistent-hashing")]
+    ConsistentHashing,
+    /// To the least busy for its weight.
+    #[word("least-connections")]
+    LeastConnections,
+    /// In turn, by weight.
+    #[default]
+    #[word("round-robin")]
+    RoundRobin,
+    /// To the one that answered fastest lately.
+    Latency,
+}
+
+/// What of a request consistent hashing goes by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Word)]
+pub enum HashInput {
+    /// Nothing.
+    #[default]
+    None,
+    /// Who sent it.
+    Consumer,
+    /// The client's address.
+    Ip,
+    /// A header.
+    Header,
+    /// A cookie, which is made if it is not there.
+    Cookie,
+    /// The path.
+    Path,
+    /// An argument of the query.
+    QueryArg,
+    /// A named group of the route's path.
+    UriCapture,
+}
+
+/// How a target is asked whether it is well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Word)]
+pub enum Probe {
+    /// By connecting.
+    Tcp,
+    /// By a request.
+    Http,
+    /// By a request over TLS.
+    Https,
+    /// As HTTP, for gRPC without TLS.
+    Grpc,
+    /// As HTTPS, for gRPC over TLS.
+    Grpcs,
+}
