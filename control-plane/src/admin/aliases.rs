@@ -16,6 +16,16 @@ const ALIASES: [(&str, &str); 4] = [
     ("consumer_id", "consumer"),
 ];
 
+/// Adds the aliases to the JSON Schema of what plugins may be told.
+pub fn describe(schema: &mut Value) {
+    for (alias, field) in ALIASES {
+        schema["properties"][alias] = json!({
+            "type": ["string", "null"], "deprecated": true, "writeOnly": true,
+            "description": format!("An old name of `{field}`, by id or by name."),
+        });
+    }
+}
+
 /// An alias that was given, and what it refers to.
 #[derive(Debug, PartialEq)]
 pub struct Given {

@@ -2,6 +2,8 @@
 
 use super::Answer;
 use super::error::Failure;
+use super::openapi::About;
+use super::openapi::shape::{count, list, object, text};
 use super::reply::Reply;
 use super::serve::Call;
 use http::StatusCode;
@@ -14,10 +16,25 @@ const ENABLED_PLUGINS: &str = "enabled_plugins";
 /// How long a changed level lasts, as in Kong.
 const DEFAULT_TIMEOUT: u64 = 60;
 
+/// What [`clear`] answers.
+pub fn about_clear() -> About {
+    About::new("Forgets what is kept in memory").answers_nothing(204)
+}
+
 /// `DELETE /cache`
 pub fn clear(call: &Call<'_>) -> Reply {
     call.admin.forget_enabled();
     Reply::empty(StatusCode::NO_CONTENT)
+}
+
+/// What [`cached`] answers.
+pub fn about_cached(method: &http::Method) -> About {
+    if *method == http::Method::DELETE {
+        return About::new("Forgets what is kept under this key").answers_nothing(204);
+    }
+    About::new("What is kept under this key")
+        .answers(200, object([("message", list(text()))]))
+        .refuses(404)
 }
 
 /// `GET` and `DELETE /cache/{key}`
@@ -34,10 +51,26 @@ pub fn cached(call: &Call<'_>) -> Answer {
     Ok(Reply::ok(&json!({ "message": names })))
 }
 
+/// What [`log_level`] answers.
+pub fn about_log_level() -> About {
+    About::new("How much is logged").answers(200, object([("message", text())]))
+}
+
 /// `GET /debug/node/log-level`
 pub fn log_level(call: &Call<'_>) -> Reply {
     let level = call.admin.log_level.current().render();
     Reply::ok(&json!({ "message": format!("log level: {level}") }))
+}
+
+/// What [`set_log_level`] takes and answers.
+pub fn about_set_log_level() -> About {
+    About::new("Changes for a while how much is logged")
+        .query(
+            "timeout",
+            count(),
+            "Seconds until the configured level is back.",
+        )
+        .answers(200, object([("message", text())]))
 }
 
 /// `PUT /debug/node/log-level/{level}?timeout=60`: after so many seconds the configured level is back.

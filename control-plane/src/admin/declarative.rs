@@ -3,6 +3,8 @@
 use super::body::{self, Arguments, Encoding};
 use super::draft::{now, random_text};
 use super::error::Failure;
+use super::openapi::About;
+use super::openapi::shape::{count, map, object, text, words};
 use super::query::Query;
 use super::reply::{REVISION, Reply};
 use super::serve::Call;
@@ -36,6 +38,41 @@ impl Default for Loads {
             last: Mutex::default(),
         }
     }
+}
+
+/// What [`config`] takes and answers.
+pub fn about(method: &Method) -> About {
+    if *method == Method::GET {
+        return About::new("The whole configuration as one file")
+            .query("format", words(&["yaml", "json"]), "What it is written in.")
+            .answers(200, object([(CONFIG, text())]));
+    }
+    let counts = ["created", "changed", "unchanged", "deleted"];
+    let documents = map(json!({ "type": "object" }));
+    About::new("Loads a whole configuration, as one revision")
+        .writes()
+        .query(
+            "mode",
+            words(&["replace", "prune", "merge"]),
+            "What becomes of documents that the file lacks.",
+        )
+        .query(
+            CHECK_HASH,
+            text(),
+            "`1`: 304 if that very text was loaded last.",
+        )
+        .query(
+            FLATTEN,
+            text(),
+            "`1`: errors by document rather than by place.",
+        )
+        .takes(json!({ "type": "object" }))
+        .takes_as("text/yaml", text())
+        .takes_as("application/yaml", text())
+        .answers(200, object(counts.map(|name| (name, count()))))
+        .answers(201, map(documents))
+        .answers_nothing(304)
+        .refuses(429)
 }
 
 /// `GET` and `POST /config`

@@ -36,6 +36,7 @@ pub enum Fixed {
     Root,
     Status,
     Endpoints,
+    OpenApi,
     Robots,
     EnabledPlugins,
     /// `/plugins/schema/{name}`
@@ -105,6 +106,7 @@ const FIXED: &[(&str, &[Method], Fixed)] = &[
     ("/", GET, Fixed::Root),
     ("/status", GET, Fixed::Status),
     ("/endpoints", GET, Fixed::Endpoints),
+    ("/openapi.json", GET, Fixed::OpenApi),
     ("/robots.txt", GET, Fixed::Robots),
     ("/plugins/enabled", GET, Fixed::EnabledPlugins),
     ("/plugins/schema/{name}", GET, Fixed::PluginConfigSchema),

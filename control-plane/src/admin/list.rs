@@ -15,12 +15,16 @@ use uuid::Uuid;
 /// Lists that one unique field narrows to at most one document: `/consumers?custom_id=`.
 const BY_FIELD: &[(&str, &str)] = &[("consumers", "custom_id")];
 
+/// The fields that narrow the list of an entity.
+pub fn narrowing(entity: &Entity) -> impl Iterator<Item = &'static str> {
+    let fields = BY_FIELD.iter().filter(|(kind, _)| *kind == entity.kind);
+    fields.map(|(_, field)| *field)
+}
+
 /// `GET /services`
 pub async fn collection(call: &Call<'_>, entity: &'static Entity) -> Answer {
-    for (kind, field) in BY_FIELD {
-        if *kind == entity.kind
-            && let Some(value) = call.query.first(field)
-        {
+    for field in narrowing(entity) {
+        if let Some(value) = call.query.first(field) {
             return by_field(call, entity, field, value).await;
         }
     }
@@ -121,6 +125,8 @@ async fn by_field(
     field: &'static str,
     value: &str,
 ) -> Answer {
+    // Looked at even where one document is all there can be.
+    call.query.size()?;
     if value.is_empty() {
         let text = format!("{field} must be an unempty string");
         return Err(super::Failure::bad_request(text));

@@ -25,6 +25,7 @@ pub(crate) mod listen;
 mod lookup;
 mod nested;
 mod nodes;
+mod openapi;
 mod protocols;
 mod query;
 mod reply;
@@ -63,6 +64,7 @@ pub struct Admin {
     node_id: Uuid,
     hostname: String,
     endpoints: Vec<Arc<Endpoint>>,
+    openapi: openapi::Cached,
     traffic: Traffic,
     enabled: status::EnabledPlugins,
     loads: declarative::Loads,
@@ -107,6 +109,7 @@ impl Admin {
             node_id: Uuid::new_v4(),
             hostname: hostname.to_string_lossy().into_owned(),
             endpoints: endpoints.into_iter().map(Arc::new).collect(),
+            openapi: openapi::Cached::default(),
             traffic: Traffic::default(),
             enabled: status::EnabledPlugins::default(),
             loads: declarative::Loads::default(),

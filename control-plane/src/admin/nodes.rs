@@ -3,6 +3,10 @@
 use super::Answer;
 use super::draft::now;
 use super::error::Failure;
+use super::openapi::About;
+use super::openapi::shape::{
+    count, flag, list as list_of, map, nullable, object, page, text, uuid, words,
+};
 use super::query::{next_address, token};
 use super::reply::Reply;
 use super::serve::Call;
@@ -19,6 +23,31 @@ const REMEMBERED_S: u64 = 1_209_600;
 const NO_CONFIGURATION: &str = "00000000000000000000000000000000";
 const DEFAULT_TTL: Duration = Duration::from_secs(3600);
 
+/// What [`kong_list`] answers (admin-api.md 8.13).
+pub fn about_kong_list() -> About {
+    let expiry = nullable(count());
+    let row = object([
+        ("id", uuid()),
+        ("hostname", text()),
+        ("ip", nullable(text())),
+        ("version", text()),
+        ("last_seen", count()),
+        ("updated_at", count()),
+        (
+            "config_hash",
+            json!({ "type": "string", "minLength": 32, "maxLength": 32 }),
+        ),
+        ("sync_status", words(&["unknown", "normal"])),
+        ("labels", map(text())),
+        ("cert_details", object([("expiry_timestamp", expiry)])),
+        ("rpc_capabilities", list_of(text())),
+        ("ttl", count()),
+    ]);
+    About::new("The data planes, in Kong's words")
+        .paged()
+        .answers(200, page(row))
+}
+
 /// `GET /clustering/data-planes`
 pub fn kong_list(call: &Call<'_>) -> Answer {
     let size = call.query.size()?;
@@ -27,10 +56,10 @@ pub fn kong_list(call: &Call<'_>) -> Answer {
     let mut rest = nodes
         .iter()
         .filter(|node| after.is_none_or(|after| node.id > after));
-    let page: Vec<&NodeStatus> = rest.by_ref().take(size).collect();
-    let data: Vec<Value> = page.iter().map(|node| kong_row(node)).collect();
+    let shown: Vec<&NodeStatus> = rest.by_ref().take(size).collect();
+    let data: Vec<Value> = shown.iter().map(|node| kong_row(node)).collect();
     let mut body = json!({ "data": data, "next": null });
-    if let (Some(_), Some(last)) = (rest.next(), page.last()) {
+    if let (Some(_), Some(last)) = (rest.next(), shown.last()) {
         let token = token(&[&last.id.to_string()]);
         let sent = [("size", call.query.first("size"))];
         body["next"] = json!(next_address("/clustering/data-planes", &token, &sent));
@@ -72,6 +101,17 @@ fn sync_status(node: &NodeStatus) -> &'static str {
     }
 }
 
+/// What [`kong_status`] answers.
+pub fn about_kong_status() -> About {
+    let row = object([
+        ("config_hash", text()),
+        ("hostname", text()),
+        ("ip", nullable(text())),
+        ("last_seen", count()),
+    ]);
+    About::new("The data planes by id; an old form of the list").answers(200, map(row))
+}
+
 /// `GET /clustering/status`
 pub fn kong_status(call: &Call<'_>) -> Reply {
     let nodes = call.admin.hub.nodes();
@@ -90,6 +130,26 @@ pub fn kong_status(call: &Call<'_>) -> Reply {
     Reply::ok(&body).with(DEPRECATION, HeaderValue::from_static("true"))
 }
 
+/// What [`list`] answers.
+pub fn about_list() -> About {
+    let blocked = object([("revision", count()), ("issues", list_of(text()))]);
+    let node = json!({
+        "type": "object",
+        "required": ["id", "state", "connected", "applied_revision", "durable_revision"],
+        "properties": {
+            "id": uuid(), "state": words(&["active", "revoked"]), "connected": flag(),
+            "applied_revision": count(), "durable_revision": count(),
+        },
+    });
+    let shape = object([
+        ("head_revision", count()),
+        ("released_revision", count()),
+        ("publish_blocked", nullable(blocked)),
+        ("data", list_of(node)),
+    ]);
+    About::new("The data planes and what they run").answers(200, shape)
+}
+
 /// `GET /headgate/data-planes`
 pub fn list(call: &Call<'_>) -> Reply {
     let admin = call.admin;
@@ -105,6 +165,24 @@ pub fn list(call: &Call<'_>) -> Reply {
         "publish_blocked": blocked,
         "data": nodes,
     }))
+}
+
+/// What [`create_token`] takes and answers.
+pub fn about_create_token() -> About {
+    let ttl = json!({ "type": ["string", "integer", "null"], "description": "How long it may be used: 3600 or `1h`." });
+    let uses =
+        json!({ "type": ["integer", "null"], "minimum": 1, "description": "By how many nodes." });
+    let labels = json!({
+        "type": ["object", "null"], "additionalProperties": text(), "description": "Given to the nodes.",
+    });
+    let body = json!({
+        "type": "object",
+        "properties": { "ttl": ttl, "uses": uses, "labels": labels },
+        "additionalProperties": false,
+    });
+    About::new("Makes a token with which a data plane joins")
+        .takes(body)
+        .answers(201, object([("token", text())]))
 }
 
 /// `POST /headgate/tokens`: `{"ttl": "1h", "uses": 1, "labels": {"region": "eu"}}`, all of them optional.

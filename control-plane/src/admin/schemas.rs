@@ -2,6 +2,8 @@
 
 use super::Answer;
 use super::error::Failure;
+use super::openapi::About;
+use super::openapi::shape::{flag, list, map, object, optional, text};
 use super::reply::Reply;
 use super::serve::Call;
 use http::StatusCode;
@@ -10,6 +12,23 @@ use shared::entities::{self, Entity};
 use shared::schema::Document;
 
 const PLUGINS: &str = "plugins";
+
+/// What [`entity`] and [`plugin`] answer.
+pub fn about_schema() -> About {
+    let fields = list(json!({ "type": "object", "minProperties": 1, "maxProperties": 1 }));
+    let objects = list(map(json!({})));
+    let shape = optional(
+        object([("fields", fields)]),
+        [
+            ("entity_checks", objects.clone()),
+            ("shorthand_fields", objects),
+            ("ttl", flag()),
+        ],
+    );
+    About::new("What it may be told, in Kong's words")
+        .answers(200, shape)
+        .refuses(404)
+}
 
 /// `GET /schemas/{entity}`
 pub fn entity(call: &Call<'_>) -> Answer {
@@ -26,6 +45,13 @@ pub fn plugin(call: &Call<'_>) -> Answer {
     }
 }
 
+/// What [`plugin_config`] answers.
+pub fn about_plugin_config() -> About {
+    About::new("What a plugin's `config` may hold, in Kong's words")
+        .answers(200, map(json!({})))
+        .refuses(404)
+}
+
 /// `GET /plugins/schema/{name}`: the config alone.
 pub fn plugin_config(call: &Call<'_>) -> Answer {
     let name = call.key(0);
@@ -34,6 +60,12 @@ pub fn plugin_config(call: &Call<'_>) -> Answer {
     let fields = whole["fields"].as_array_mut().into_iter().flatten();
     let config = fields.filter_map(|field| field.get_mut("config")).next();
     Ok(Reply::ok(&config.map(Value::take)))
+}
+
+/// What [`enabled_plugins`] answers.
+pub fn about_enabled_plugins() -> About {
+    let shape = object([("enabled_plugins", list(text()))]);
+    About::new("The plugins that may be configured").answers(200, shape)
 }
 
 /// `GET /plugins/enabled`
@@ -45,6 +77,13 @@ pub fn enabled_plugins(call: &Call<'_>) -> Reply {
         .map(|plugin| plugin.name)
         .collect();
     Reply::ok(&json!({ "enabled_plugins": names }))
+}
+
+/// What both validations take and answer.
+pub fn about_validate() -> About {
+    About::new("Whether a document would be taken, apart from what is stored")
+        .takes(json!({ "type": "object" }))
+        .answers(200, object([("message", text())]))
 }
 
 /// `POST /schemas/{entity}/validate`

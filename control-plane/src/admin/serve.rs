@@ -7,8 +7,8 @@ use super::query::Query;
 use super::reply::Reply;
 use super::wait::Wait;
 use super::{
-    Admin, Answer, access, apis, cors, crud, debug, declarative, list, nested, nodes, schemas,
-    status, tags, targets, upload,
+    Admin, Answer, access, apis, cors, crud, debug, declarative, list, nested, nodes, openapi,
+    schemas, status, tags, targets, upload,
 };
 use crate::store::Author;
 use axum::body::{Body, HttpBody};
@@ -152,6 +152,7 @@ async fn act_fixed(fixed: Fixed, call: Call<'_>) -> Answer {
         Fixed::Root => status::root(&call).await,
         Fixed::Status => status::status(&call).await,
         Fixed::Endpoints => Ok(status::endpoints(&call)),
+        Fixed::OpenApi => openapi::serve(&call),
         Fixed::Robots => Ok(Reply::text(StatusCode::OK, "User-agent: *\nDisallow: /")),
         Fixed::EnabledPlugins => Ok(schemas::enabled_plugins(&call)),
         Fixed::EntitySchema => schemas::entity(&call),

@@ -1,6 +1,8 @@
 //! What this control plane says about itself (admin-api.md 11).
 
 use super::error::Failure;
+use super::openapi::About;
+use super::openapi::shape::{count, flag, list, map, object, text, uuid, words};
 use super::reply::Reply;
 use super::serve::Call;
 use super::{Admin, Answer};
@@ -19,6 +21,38 @@ const PAGE: usize = 1000;
 
 /// The names of configured plugins, and the revision they were read at.
 pub type EnabledPlugins = Mutex<Option<(u64, Vec<String>)>>;
+
+/// What [`root`] answers.
+pub fn about_root() -> About {
+    let plugin = object([
+        ("version", text()),
+        ("priority", json!({ "type": "integer" })),
+    ]);
+    let plugins = object([
+        ("available_on_server", map(plugin)),
+        ("enabled_in_cluster", list(text())),
+    ]);
+    let shape = object([
+        ("version", json!({ "const": KONG_VERSION })),
+        ("tagline", text()),
+        ("edition", text()),
+        ("headgate", object([("version", text())])),
+        ("hostname", text()),
+        ("node_id", uuid()),
+        ("lua_version", text()),
+        (
+            "timers",
+            object([("running", count()), ("pending", count())]),
+        ),
+        (
+            "pids",
+            object([("master", count()), ("workers", list(count()))]),
+        ),
+        ("plugins", plugins),
+        ("configuration", map(json!({}))),
+    ]);
+    About::new("This control plane").answers(200, shape)
+}
 
 /// `GET /`
 pub async fn root(call: &Call<'_>) -> Answer {
@@ -137,6 +171,34 @@ fn listeners(listeners: &Listeners) -> Vec<Value> {
     shown.collect()
 }
 
+/// What [`status`] answers.
+pub fn about_status() -> About {
+    let counters = [
+        "connections_accepted",
+        "connections_handled",
+        "connections_active",
+        "connections_reading",
+        "connections_writing",
+        "connections_waiting",
+        "total_requests",
+    ];
+    let worker = object([("pid", count()), ("http_allocated_gc", text())]);
+    let memory = object([
+        ("workers_lua_vms", list(worker)),
+        ("lua_shared_dicts", map(json!({}))),
+    ]);
+    let shape = object([
+        ("database", object([("reachable", flag())])),
+        ("server", object(counters.map(|name| (name, count())))),
+        ("memory", memory),
+    ]);
+    let unit = words(&["b", "B", "k", "K", "m", "M", "g", "G"]);
+    About::new("Whether it works, and how busy it is")
+        .query("unit", unit, "What memory is counted in.")
+        .query("scale", text(), "Digits after the point.")
+        .answers(200, shape)
+}
+
 /// `GET /status`
 pub async fn status(call: &Call<'_>) -> Answer {
     let traffic = &call.admin.traffic;
@@ -207,6 +269,11 @@ fn resident_bytes() -> u64 {
         .and_then(|pages| pages.parse::<u64>().ok())
         .unwrap_or(0)
         * PAGE_BYTES
+}
+
+/// What [`endpoints`] answers.
+pub fn about_endpoints() -> About {
+    About::new("Every address").answers(200, object([("data", list(text()))]))
 }
 
 /// `GET /endpoints`

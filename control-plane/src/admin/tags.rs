@@ -2,6 +2,8 @@
 
 use super::Answer;
 use super::error::Failure;
+use super::openapi::About;
+use super::openapi::shape::{object, page, text, uuid};
 use super::query::{next_address, token};
 use super::reply::Reply;
 use super::serve::Call;
@@ -10,9 +12,21 @@ use serde_json::{Value, json};
 use shared::entities;
 use uuid::Uuid;
 
+/// What both answer.
+pub fn about() -> About {
+    let row = object([
+        ("entity_name", text()),
+        ("entity_id", uuid()),
+        ("tag", text()),
+    ]);
+    About::new("Tags, a row for each document that has one")
+        .paged()
+        .answers(200, page(row))
+}
+
 /// `GET /tags`
 pub async fn all(call: &Call<'_>) -> Answer {
-    page(call, None).await
+    rows(call, None).await
 }
 
 /// `GET /tags/{t}`
@@ -20,7 +34,7 @@ pub async fn one(call: &Call<'_>) -> Answer {
     let tag = call.key(0);
     match tag_error(tag) {
         Some(message) => Err(Failure::invalid_unique("tag", message)),
-        None => page(call, Some(tag.to_owned())).await,
+        None => rows(call, Some(tag.to_owned())).await,
     }
 }
 
@@ -33,7 +47,7 @@ fn tag_error(tag: &str) -> Option<String> {
     fields.next().and_then(|field| field.value_error(&value))
 }
 
-async fn page(call: &Call<'_>, tag: Option<String>) -> Answer {
+async fn rows(call: &Call<'_>, tag: Option<String>) -> Answer {
     let size = call.query.size()?;
     let after = match call.query.offset()? {
         None => None,
@@ -47,11 +61,11 @@ async fn page(call: &Call<'_>, tag: Option<String>) -> Answer {
         after,
         size: size + 1,
     };
-    let mut rows = call.admin.store.tags(tag, asked).await?;
-    let more = rows.len() > size;
-    rows.truncate(size);
-    let mut body = json!({ "data": rows.iter().map(shown).collect::<Vec<_>>(), "next": null });
-    if let Some(last) = rows.last().filter(|_| more) {
+    let mut found = call.admin.store.tags(tag, asked).await?;
+    let more = found.len() > size;
+    found.truncate(size);
+    let mut body = json!({ "data": found.iter().map(shown).collect::<Vec<_>>(), "next": null });
+    if let Some(last) = found.last().filter(|_| more) {
         let token = token(&[&last.tag, &last.kind, &last.id.to_string()]);
         let path = call.path.trim_end_matches('/');
         body["next"] = json!(next_address(path, &token, &[]));

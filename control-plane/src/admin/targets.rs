@@ -3,6 +3,8 @@
 use super::endpoints::{Link, links};
 use super::error::Failure;
 use super::list::{self, Next};
+use super::openapi::shape::{object, optional, page, text, uuid, words};
+use super::openapi::{About, bodies};
 use super::query::next_address;
 use super::reply::Reply;
 use super::serve::Call;
@@ -23,8 +25,16 @@ const CHUNK: usize = 1000;
 
 /// `GET /upstreams/{u}/targets`: the newest first; the offset says how many come before.
 pub async fn newest_first(call: &Call<'_>, link: Link, parent: Uuid) -> Answer {
-    let (documents, next) = page(call, link, parent).await?;
+    let (documents, next) = rows(call, link, parent).await?;
     Ok(list::answer(link.child, &documents, next))
+}
+
+/// What [`all`] answers.
+pub fn about_all() -> About {
+    About::new("The targets in the order of their ids")
+        .paged()
+        .answers(200, bodies::listed(link().child))
+        .refuses(404)
 }
 
 /// `GET /upstreams/{u}/targets/all`: in the order of ids.
@@ -32,6 +42,26 @@ pub async fn all(call: &Call<'_>) -> Answer {
     let link = link();
     let upstream = call.admin.found(link.parent, call.key(0)).await?;
     list::children(call, link, upstream.id).await
+}
+
+/// What [`health`] answers.
+pub fn about_health() -> About {
+    let of_target = json!({
+        "type": "object", "required": ["id", "target", "weight"], "properties": { "health": words(&[OFF]) },
+    });
+    let of_upstream = optional(object([("id", uuid())]), [("health", words(&[OFF]))]);
+    let mut whole = optional(page(of_target), [("node_id", uuid())]);
+    let data = whole["properties"]["data"].take();
+    whole["properties"]["data"] = json!({ "anyOf": [data, of_upstream] });
+    About::new("The health of the targets, as far as it is known here")
+        .paged()
+        .query(
+            "balancer_health",
+            text(),
+            "`1`: of the upstream as a whole.",
+        )
+        .answers(200, whole)
+        .refuses(404)
 }
 
 /// `GET /upstreams/{u}/health`. A control plane sends nobody's requests: it knows health only where none is looked at.
@@ -48,7 +78,7 @@ pub async fn health(call: &Call<'_>) -> Answer {
         let body = json!({ "data": data, "next": null, "node_id": node_id });
         return Ok(Reply::ok(&body));
     }
-    let (documents, next) = page(call, link, upstream.id).await?;
+    let (documents, next) = rows(call, link, upstream.id).await?;
     let shown = documents.into_iter().map(|stored| shown(stored, known));
     let mut body = json!({ "data": shown.collect::<Vec<_>>(), "next": null, "node_id": node_id });
     if let Some(Next { address, offset }) = next {
@@ -86,7 +116,7 @@ fn entity<T: Declared>() -> &'static entities::Entity {
 }
 
 /// One page of the targets, the newest first, and where the list goes on.
-async fn page(
+async fn rows(
     call: &Call<'_>,
     link: Link,
     parent: Uuid,

@@ -6,7 +6,8 @@ use super::{Context, Entity, Transformation};
 use crate::plugins::Catalog;
 use crate::schema::{Document, FormOptions, Kind, Selector, Violations, at};
 
-const LONGEST_TTL: i64 = 100_000_000;
+/// Seconds.
+pub(super) const LONGEST_TTL: i64 = 100_000_000;
 
 impl Entity {
     /// Gives the values of a form, which are all text, the types that the schema asks for. On an update of a plugin

@@ -1,10 +1,13 @@
 //! What is known about an entity beyond its fields, and what a writer does with its documents.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::draft::LONGEST_TTL;
 use crate::plugins::Catalog;
-use crate::schema::{Document, Field, Kind, OnDelete, Schema, Selector, Variant, Violations};
+use crate::schema::{
+    Document, Field, Kind, OnDelete, Purpose, Schema, Selector, Variant, Violations,
+};
 use crate::types::{HIDDEN, canonical};
 
 /// A kind of document.
@@ -133,6 +136,23 @@ impl Entity {
             }
         }
         members
+    }
+
+    /// Its documents in JSON Schema; `variant`: of one plugin, or of routes of one protocol.
+    pub fn json_schema(&self, variant: Option<&Variant>, purpose: Purpose) -> Value {
+        let mut out = self.schema.json_schema(variant, purpose);
+        if self.has_ttl {
+            out["properties"]["ttl"] = json!({
+                "type": ["integer", "null"], "minimum": 0, "maximum": LONGEST_TTL,
+                "description": "Seconds until it expires; null is never.",
+            });
+            if purpose == Purpose::Answer
+                && let Some(required) = out["required"].as_array_mut()
+            {
+                required.push("ttl".into());
+            }
+        }
+        out
     }
 
     /// The fields that refer to other documents.

@@ -2,24 +2,46 @@
 
 use crate::admin::Answer;
 use crate::admin::error::Failure;
+use crate::admin::openapi::About;
+use crate::admin::openapi::shape::{count, list as list_of, nullable, object, page, text};
 use crate::admin::query::{next_address, token};
 use crate::admin::reply::Reply;
 use crate::admin::serve::Call;
 use crate::store::{AuditPage, AuditRow};
 use serde_json::{Value, json};
 
+/// What [`list`] takes and answers.
+pub fn about() -> About {
+    let row = object([
+        ("seq", count()),
+        ("at", json!({ "type": "number" })),
+        ("who", text()),
+        ("from", nullable(text())),
+        ("what", nullable(text())),
+        ("revision", nullable(count())),
+        ("changed", count()),
+        ("changes", list_of(json!({ "type": "object" }))),
+    ]);
+    About::new("Who wrote what, the newest first")
+        .paged()
+        .query("who", text(), "Only of this caller: `token:ci`.")
+        .query("kind", text(), "Only of this kind of document.")
+        .query("since", text(), "Only after this second since the epoch.")
+        .answers(200, page(row))
+}
+
 /// `GET /headgate/audit?who=token:ci&kind=services&since=1700000000&size=100`
 pub async fn list(call: &Call<'_>) -> Answer {
     let query = &call.query;
     let size = query.size()?;
-    let page = AuditPage {
+    let asked = AuditPage {
         before: before(call)?,
         size: size + 1,
         who: query.first("who").map(str::to_owned),
         kind: query.first("kind").map(str::to_owned),
         since: query.first("since").map(since).transpose()?,
     };
-    let mut rows = call.admin.store.audit(page).await?;
+    let mut rows = call.admin.store.audit(asked).await?;
     let more = rows.len() > size;
     rows.truncate(size);
     let data: Vec<Value> = rows.iter().map(shown).collect();

@@ -4,13 +4,15 @@ use super::tokens::{self, CreateError, NewAdminToken};
 use super::{Role, TokenStatus};
 use crate::admin::Answer;
 use crate::admin::error::Failure;
+use crate::admin::openapi::About;
+use crate::admin::openapi::shape::{count, nullable, object, page, text, uuid, words};
 use crate::admin::reply::Reply;
 use crate::admin::serve::Call;
 use crate::admin::wait::duration;
 use crate::store::Write;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use shared::schema::{Described, Document, Field, Kind, Schema};
+use shared::schema::{Described, Document, Field, Kind, Purpose, Schema};
 use shared::types::Name;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -28,6 +30,43 @@ static NEW: LazyLock<Schema> = LazyLock::new(|| {
     ];
     Schema::new("admin_tokens", fields)
 });
+
+/// A token without its word.
+fn shape() -> Value {
+    object([
+        ("id", uuid()),
+        ("name", text()),
+        ("role", words(&Role::WORDS)),
+        ("created_at", count()),
+        ("created_by", text()),
+        ("expires_at", nullable(count())),
+    ])
+}
+
+/// What [`collection`] takes and answers.
+pub fn about_collection(method: &Method) -> About {
+    if *method == Method::GET {
+        return About::new("The tokens of the Admin API").answers(200, page(shape()));
+    }
+    let mut made = shape();
+    made["properties"]["token"] = text();
+    About::new("Makes a token of the Admin API; its word is shown this once")
+        .writes()
+        .takes(NEW.json_schema(None, Purpose::Whole))
+        .answers(201, made)
+        .refuses(409)
+}
+
+/// What [`item`] answers.
+pub fn about_item(method: &Method) -> About {
+    match *method {
+        Method::DELETE => About::new("Revokes the token")
+            .writes()
+            .answers_nothing(204),
+        _ => About::new("The token, without its word").answers(200, shape()),
+    }
+    .refuses(404)
+}
 
 /// `GET` and `POST /headgate/admin-tokens`
 pub async fn collection(call: Call<'_>) -> Answer {

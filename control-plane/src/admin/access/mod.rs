@@ -9,8 +9,11 @@ mod endpoints;
 mod roles;
 mod tokens;
 
-pub use audit::list as audit;
-pub use endpoints::{collection as tokens, item as token};
+pub use audit::{about as about_audit, list as audit};
+pub use endpoints::{
+    about_collection as about_tokens, about_item as about_token, collection as tokens,
+    item as token,
+};
 pub use roles::{Role, needed};
 pub use tokens::{CreateError, NewAdminToken, TokenStatus, create, list, revoke};
 
