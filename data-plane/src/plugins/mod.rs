@@ -11,11 +11,17 @@ use shared::plugins::{Config, PluginConfig};
 
 pub use crate::proxy::ctx::Ctx;
 pub use chain::{Instance, Plugins, access, choose_global};
+pub use jwt::Verifier;
 pub use shared::chain::{Chain, Chosen};
 
 mod acl;
+mod base64;
+mod basic_auth;
 mod chain;
 mod correlation_id;
+mod hmac_auth;
+mod identity;
+mod jwt;
 mod key_auth;
 mod request_termination;
 mod request_transformer;
@@ -170,7 +176,10 @@ const fn register<P: Plugin>() -> Registration {
 /// Every plugin that is built in; `every_declared_plugin_has_a_handler` keeps it equal to the declarations.
 pub static BUILTIN: &[Registration] = &[
     register::<acl::Handler>(),
+    register::<basic_auth::Handler>(),
     register::<correlation_id::Handler>(),
+    register::<hmac_auth::Handler>(),
+    register::<jwt::Handler>(),
     register::<key_auth::Handler>(),
     register::<request_termination::Handler>(),
     register::<request_transformer::Handler>(),

@@ -12,6 +12,7 @@ use shared::model::Model;
 use shared::sync::Version;
 use shared::types::Protocol;
 
+use super::credentials::Credentials;
 use super::{ProxySettings, RouteEntry, Runtime, UpstreamPlan};
 use crate::plugins::{self, Instance, PhaseSet, Plugins};
 use crate::router::{Protocols, Router};
@@ -47,11 +48,10 @@ impl Runtime {
             version,
             router,
             global: plugins.chain(None, None),
-            keys: model
-                .key_auths
-                .values()
-                .filter_map(|key| Some((key.key.as_ref()?.expose().to_owned(), key.clone())))
-                .collect(),
+            credentials: Credentials::build(
+                &model,
+                previous.map(|old| (&*old.model, &old.credentials)),
+            ),
             usernames: model
                 .consumers
                 .values()

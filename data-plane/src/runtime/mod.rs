@@ -1,6 +1,7 @@
 //! The built form of one revision: immutable, swapped whole, shared by every request that began while it was current.
 
 mod build;
+mod credentials;
 mod settings;
 
 use std::collections::HashMap;
@@ -12,13 +13,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use foldhash::fast::RandomState;
 use http::HeaderValue;
-use shared::entities::{Consumer, KeyAuth, Route, Service};
+use shared::entities::{BasicAuth, Consumer, HmacAuth, KeyAuth, Route, Service};
 use shared::model::Model;
 use shared::sync::Version;
 use uuid::Uuid;
 
-use crate::plugins::{Chain, Plugins};
+use crate::plugins::{Chain, Plugins, Verifier};
 use crate::router::{Protocols, Router};
+use credentials::Credentials;
 pub use settings::ProxySettings;
 
 /// One revision, ready to serve.
@@ -32,7 +34,7 @@ pub struct Runtime {
     pub(crate) plugins: Plugins,
     /// What runs for requests that match no route.
     pub(crate) global: Chain,
-    keys: HashMap<String, Arc<KeyAuth>, RandomState>,
+    credentials: Credentials,
     usernames: HashMap<String, Uuid, RandomState>,
     groups: HashMap<Uuid, Vec<Arc<str>>, RandomState>,
     settings: Arc<ProxySettings>,
@@ -96,11 +98,26 @@ impl Runtime {
 
     /// The key-auth credential of this key, unless its `ttl` has run out.
     pub fn key_auth(&self, key: &str) -> Option<&Arc<KeyAuth>> {
-        let found = self.keys.get(key)?;
+        let found = self.credentials.keys.get(key)?;
         match found.expires_at {
             Some(at) if at.0 <= now() => None,
             _ => Some(found),
         }
+    }
+
+    /// The basic-auth credential of this user name.
+    pub fn basic_auth(&self, username: &str) -> Option<&Arc<BasicAuth>> {
+        self.credentials.basic.get(username)
+    }
+
+    /// The hmac-auth credential of this user name.
+    pub fn hmac_auth(&self, username: &str) -> Option<&Arc<HmacAuth>> {
+        self.credentials.hmac.get(username)
+    }
+
+    /// What verifies tokens of the jwt credential of this key.
+    pub fn jwt(&self, key: &str) -> Option<&Arc<Verifier>> {
+        self.credentials.jwt.get(key)
     }
 
     /// The consumer with this id.
@@ -124,7 +141,8 @@ impl Runtime {
     }
 }
 
-fn now() -> i64 {
+/// Seconds since the epoch.
+pub(crate) fn now() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| d.as_secs() as i64)

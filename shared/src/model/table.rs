@@ -16,6 +16,11 @@ impl<T> Table<T> {
         Arc::make_mut(&mut self.0)
     }
 
+    /// Whether this is the very table that `other` is: nothing was written in between.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The documents that pass; the same table if all do.
     pub(super) fn only(&self, passes: impl Fn(&T) -> bool) -> Self {
         if self.values().all(|document| passes(document)) {

@@ -8,8 +8,9 @@ use std::sync::{Arc, LazyLock};
 use serde_json::Value;
 
 use super::{
-    AclConfig, CorrelationId, KeyAuthConfig, PluginConfig, RequestTermination, RequestTransformer,
-    ResponseTransformer, ResponseTransformerAdvanced, Scopes,
+    AclConfig, BasicAuthConfig, CorrelationId, HmacAuthConfig, JwtConfig, KeyAuthConfig,
+    PluginConfig, RequestTermination, RequestTransformer, ResponseTransformer,
+    ResponseTransformerAdvanced, Scopes,
 };
 use crate::entities::{self, Declared};
 use crate::schema::{Field, ReadError, Schema, Variant};
@@ -73,7 +74,10 @@ impl fmt::Debug for Config {
 static BUILTIN: LazyLock<Catalog> = LazyLock::new(|| {
     let mut catalog = Catalog::default();
     catalog.declare::<AclConfig>();
+    catalog.declare::<BasicAuthConfig>();
     catalog.declare::<CorrelationId>();
+    catalog.declare::<HmacAuthConfig>();
+    catalog.declare::<JwtConfig>();
     catalog.declare::<KeyAuthConfig>();
     catalog.declare::<RequestTermination>();
     catalog.declare::<RequestTransformer>();

@@ -3,8 +3,11 @@
 //! The other half, what a plugin does, is in the data plane under the same name.
 
 mod acl;
+mod basic_auth;
 mod catalog;
 mod correlation_id;
+mod hmac_auth;
+mod jwt;
 mod key_auth;
 mod request_termination;
 mod request_transformer;
@@ -12,8 +15,11 @@ mod response_transformer;
 mod response_transformer_advanced;
 
 pub use acl::AclConfig;
+pub use basic_auth::BasicAuthConfig;
 pub use catalog::{Catalog, Config, ConfigError, PluginSchema};
 pub use correlation_id::{CorrelationId, Generator};
+pub use hmac_auth::{HmacAlgorithm, HmacAuthConfig};
+pub use jwt::{Claim, JwtConfig};
 pub use key_auth::KeyAuthConfig;
 pub use request_termination::RequestTermination;
 pub use request_transformer::RequestTransformer;

@@ -1,5 +1,6 @@
 //! What is found where; the answers are replayed end to end.
 
+use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
 use super::*;
@@ -161,41 +162,6 @@ fn a_key_is_taken_out_of_every_kind_of_body() {
             "{kind}"
         );
     }
-}
-
-#[test]
-fn the_upstream_is_told_what_is_known_and_nothing_a_client_claims() {
-    let mut headers = header_map(&[
-        ("x-consumer-username", "evil"),
-        ("x-consumer-custom-id", "evil"),
-        ("x-anonymous-consumer", "true"),
-        ("x-credential-identifier", "evil"),
-    ]);
-    let consumer: Consumer = serde_json::from_value(serde_json::json!({
-        "id": "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "username": "bob",
-    }))
-    .expect("a consumer");
-    identify(&mut headers, &consumer, Some(Uuid::nil()));
-    assert_eq!(
-        headers,
-        header_map(&[
-            ("x-consumer-id", "6ba7b810-9dad-11d1-80b4-00c04fd430c8"),
-            ("x-consumer-username", "bob"),
-            (
-                "x-credential-identifier",
-                "00000000-0000-0000-0000-000000000000"
-            ),
-        ])
-    );
-    identify(&mut headers, &consumer, None);
-    assert_eq!(
-        headers,
-        header_map(&[
-            ("x-consumer-id", "6ba7b810-9dad-11d1-80b4-00c04fd430c8"),
-            ("x-consumer-username", "bob"),
-            ("x-anonymous-consumer", "true"),
-        ])
-    );
 }
 
 #[test]
