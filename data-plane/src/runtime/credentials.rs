@@ -82,3 +82,75 @@ fn index<T, U>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use shared::plugins::Catalog;
+    use shared::sync::{State, canonical};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn set(state: &mut State, kind: &str, number: u128, mut document: Value) {
+        let id = Uuid::from_u128(number);
+        document["id"] = json!(id);
+        document["consumer"] = json!({ "id": Uuid::from_u128(1) });
+        let payload = canonical(document.as_object().expect("an object"));
+        state.insert(&kind.into(), id, payload);
+    }
+
+    fn model(state: &State, previous: Option<(&State, &Model)>) -> Model {
+        Model::build(state, previous, Catalog::builtin()).expect("good documents")
+    }
+
+    #[test]
+    fn only_what_changed_is_indexed_again() {
+        let mut state = State::new();
+        let consumer = json!({ "id": Uuid::from_u128(1), "username": "ann" });
+        let payload = canonical(consumer.as_object().expect("an object"));
+        state.insert(&"consumers".into(), Uuid::from_u128(1), payload);
+        let basic = json!({ "username": "ann", "password": "0" });
+        set(&mut state, "basicauth_credentials", 2, basic);
+        let hmac = json!({ "username": "ann", "secret": "s" });
+        set(&mut state, "hmacauth_credentials", 3, hmac);
+        set(
+            &mut state,
+            "jwt_secrets",
+            4,
+            json!({ "key": "ann", "secret": "s" }),
+        );
+        set(
+            &mut state,
+            "jwt_secrets",
+            5,
+            json!({ "key": null, "secret": "s" }),
+        );
+        set(&mut state, "keyauth_credentials", 6, json!({ "key": "k" }));
+        let old_model = model(&state, None);
+        let old = Credentials::build(&old_model, None);
+        assert_eq!((old.keys.len(), old.basic.len()), (1, 1));
+        assert_eq!(
+            (old.hmac.len(), old.jwt.len()),
+            (1, 1),
+            "a key that is null names nobody"
+        );
+
+        let mut later = state.clone();
+        set(
+            &mut later,
+            "jwt_secrets",
+            7,
+            json!({ "key": "bob", "secret": "s" }),
+        );
+        let model = model(&later, Some((&state, &old_model)));
+        let new = Credentials::build(&model, Some((&old_model, &old)));
+        assert!(Arc::ptr_eq(&new.basic, &old.basic) && Arc::ptr_eq(&new.keys, &old.keys));
+        assert!(Arc::ptr_eq(&new.hmac, &old.hmac) && !Arc::ptr_eq(&new.jwt, &old.jwt));
+        assert!(
+            Arc::ptr_eq(&new.jwt["ann"], &old.jwt["ann"]),
+            "what is made of it stays"
+        );
+        assert!(new.jwt.contains_key("bob"));
+    }
+}

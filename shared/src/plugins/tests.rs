@@ -1,5 +1,7 @@
 //! Tests of the plugin declarations.
 
+mod authentication;
+
 use serde_json::{Map, Value, json};
 
 use super::*;
@@ -392,7 +394,10 @@ fn the_catalog_has_kongs_priorities() {
         listed,
         [
             ("acl", 950),
+            ("basic-auth", 1100),
             ("correlation-id", 100_001),
+            ("hmac-auth", 1030),
+            ("jwt", 1450),
             ("key-auth", 1250),
             ("request-termination", 2),
             ("request-transformer", 801),
