@@ -6,6 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::time::Duration;
 
+use control_plane::store::Author;
 use control_plane::sync::{Labels, NewToken};
 use shared::settings::{Endpoint, Endpoints, Exit, Secret, how_to_change};
 
@@ -112,7 +113,8 @@ async fn joined(
         uses: 1,
         labels: Labels::new(),
     };
-    let made = control_plane.hub.create_token(token).await;
+    let author = Author::new("quickstart").doing("token create");
+    let made = control_plane.hub.create_token(token, author).await;
     let word = made.map_err(|error| complain(&error.to_string(), None, Exit::Failed))?;
     config.join = Some(Secret::from(word.as_str()));
     Ok(config)
