@@ -169,11 +169,56 @@ pub(super) fn list(connection: &Connection, page: &AuditPage) -> rusqlite::Resul
 
 /// Removes some of the rows that are beyond what is kept.
 pub(super) fn trim(connection: &Connection, now_ms: i64) -> rusqlite::Result<usize> {
+    trim_to(connection, KEPT_ROWS, now_ms - KEPT_MS)
+}
+
+/// Removes up to [`STEP`] rows, oldest first, that are not among the newest `rows` or were made before `since`.
+fn trim_to(connection: &Connection, rows: i64, since: i64) -> rusqlite::Result<usize> {
     connection
         .prepare_cached(
             "DELETE FROM audit WHERE seq IN (
                SELECT seq FROM audit
                WHERE seq <= (SELECT max(seq) FROM audit) - ?1 OR at < ?2 ORDER BY seq LIMIT ?3)",
         )?
-        .execute(params![KEPT_ROWS, now_ms - KEPT_MS, STEP])
+        .execute(params![rows, since, STEP])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(connection: &Connection) -> Vec<u64> {
+        let page = AuditPage {
+            size: 100,
+            ..AuditPage::default()
+        };
+        let rows = list(connection, &page).expect("readable");
+        rows.into_iter().map(|row| row.seq).collect()
+    }
+
+    #[test]
+    fn old_rows_go_by_number_and_by_age() {
+        let connection = Connection::open_in_memory().expect("memory");
+        connection
+            .execute_batch(include_str!("migrations/0002_audit.sql"))
+            .expect("the table");
+        for at in 1..=6 {
+            note(&connection, &"test".into(), 1, &[], at * 10).expect("a row");
+        }
+        assert_eq!(trim_to(&connection, 6, 0).expect("trimmed"), 0);
+        assert_eq!(trim_to(&connection, 4, 0).expect("trimmed"), 2);
+        assert_eq!(rows(&connection), [6, 5, 4, 3]);
+        assert_eq!(trim_to(&connection, 4, 50).expect("trimmed"), 2);
+        assert_eq!(rows(&connection), [6, 5]);
+        // Numbers go on where they were, so that a page's end stays its end.
+        note(&connection, &"test".into(), 1, &[], 70).expect("a row");
+        assert_eq!(rows(&connection), [7, 6, 5]);
+    }
+
+    #[test]
+    fn an_update_tells_the_members_that_differ() {
+        let before = br#"{"a":1,"b":{"c":2},"gone":1,"same":"x","updated_at":1}"#;
+        let after = br#"{"a":1.0,"b":{"c":3},"new":null,"same":"x","updated_at":2}"#;
+        assert_eq!(differing(before, after), ["a", "b", "gone", "new"]);
+    }
 }

@@ -13,6 +13,7 @@ mod passwords;
 mod plugins;
 mod references;
 mod schemas;
+mod secrets;
 mod start;
 mod steering;
 mod targets;

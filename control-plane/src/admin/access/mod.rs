@@ -94,6 +94,21 @@ impl Admin {
         headers: &HeaderMap,
     ) -> Result<Caller, Failure> {
         let from = arrival.map(|arrival| arrival.peer.ip().to_canonical());
+        let door = arrival.map(|arrival| arrival.door);
+        let caller = self.caller(from, door, headers).await;
+        if let Err(Failure::Unauthorized(why)) = &caller {
+            let from = from.map(tracing::field::display);
+            tracing::warn!(from, why, "refused by the Admin API");
+        }
+        caller
+    }
+
+    async fn caller(
+        &self,
+        from: Option<IpAddr>,
+        door: Option<Door>,
+        headers: &HeaderMap,
+    ) -> Result<Caller, Failure> {
         if let Some(word) = sent(headers)? {
             let token = tokens::verify(&self.store, word).await?;
             return Ok(Caller {
@@ -102,7 +117,7 @@ impl Admin {
                 from,
             });
         }
-        match arrival.map(|arrival| arrival.door) {
+        match door {
             Some(Door::Loopback) => Ok(Caller::without_token("loopback", from)),
             Some(Door::Unprotected) => Ok(Caller::without_token("anonymous", from)),
             // A request that no listener brought is trusted no more than one from outside.
@@ -127,7 +142,8 @@ impl Admin {
             return Ok(caller);
         }
         let (name, role) = (&caller.name, caller.role);
-        tracing::warn!(who = %name, from = ?caller.from, %role, %needed, "refused by the Admin API");
+        let from = caller.from.map(tracing::field::display);
+        tracing::warn!(who = %name, from, %role, %needed, "refused by the Admin API");
         Err(Failure::forbidden(format!(
             "'{name}' has the role '{role}', and this needs '{needed}'"
         )))
