@@ -198,6 +198,12 @@ impl ControlPlane {
         self.process.kill();
     }
 
+    /// Starts it again on the state in another folder, on the same ports.
+    pub async fn restart_from(&mut self, folder: &Path) {
+        self.folder = folder.to_owned();
+        self.restart().await;
+    }
+
     /// Starts it again where it was: same state, same ports.
     pub async fn restart(&mut self) {
         self.process.kill();

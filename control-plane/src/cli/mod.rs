@@ -4,6 +4,7 @@
 
 mod admin_api;
 mod admin_token;
+mod backup;
 mod reach;
 mod token;
 
@@ -57,6 +58,8 @@ fn command() -> Command {
         )
         .subcommand(token::command())
         .subcommand(admin_token::command())
+        .subcommand(backup::backup_command())
+        .subcommand(backup::restore_command())
 }
 
 fn dispatch(matches: &ArgMatches) -> Result<(), Exit> {
@@ -64,6 +67,8 @@ fn dispatch(matches: &ArgMatches) -> Result<(), Exit> {
         Some(("settings", _)) => say(&report(&read::<Config>(PROGRAM, matches)?.values)),
         Some(("token", _)) => token::main(matches),
         Some(("admin-token", _)) => admin_token::main(matches),
+        Some(("backup", _)) => backup::back_up_main(matches),
+        Some(("restore", _)) => backup::restore_main(matches),
         _ => run(matches),
     }
 }

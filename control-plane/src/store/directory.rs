@@ -55,7 +55,8 @@ impl Directory {
     }
 }
 
-fn private_file(path: &Path) -> io::Result<File> {
+/// A file that only its user can read, made if need be.
+pub(super) fn private_file(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)

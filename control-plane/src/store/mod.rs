@@ -3,10 +3,11 @@
 //! A write is decided, logged and given its revision in one transaction, by one thread that commits whatever
 //! has queued up meanwhile together; the answer comes after the commit is on the disk. Reads go to connections
 //! of their own, off the I/O threads. Read [`mod@write`] and `transaction` for the rules, `writer` for group commit,
-//! `history` for the change log.
+//! `history` for the change log, `audit` for who wrote, `backup` for copies of it all.
 
 mod audit;
 mod author;
+mod backup;
 mod directory;
 mod epoch;
 mod error;
@@ -27,6 +28,7 @@ mod writer;
 
 pub use audit::{AuditChange, AuditPage, AuditRow};
 pub use author::Author;
+pub use backup::{Backup, BackupError, Restored, back_up, restore};
 pub use error::{Rejection, StoreError, WriteError};
 pub use history::LogRow;
 pub use query::{Filter, Listing, Page, Stored, TagPage, TagRow};

@@ -46,7 +46,11 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn migrate(connection: &mut Connection, file: &Path, place: &str) -> Result<(), StoreError> {
+pub(super) fn migrate(
+    connection: &mut Connection,
+    file: &Path,
+    place: &str,
+) -> Result<(), StoreError> {
     let failed = |error: rusqlite::Error| StoreError::Open {
         path: place.to_owned(),
         reason: error.to_string(),
@@ -102,7 +106,7 @@ fn begin_history(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Looks for damaged pages: a control plane that is not sure of its content does not speak.
-fn check(connection: &Connection, place: &str) -> Result<(), StoreError> {
+pub(super) fn check(connection: &Connection, place: &str) -> Result<(), StoreError> {
     let damaged = |reason: String| StoreError::Damaged {
         path: place.to_owned(),
         reason,

@@ -1,5 +1,6 @@
 //! The store on a real file.
 
+mod backup;
 mod constraints;
 mod history;
 mod listing;
@@ -34,6 +35,15 @@ impl Home {
             store: Store::open(folder.path()).unwrap(),
             folder,
         }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Closes the store; its folder stays.
+    fn close(self) -> TempDir {
+        self.folder
     }
 
     async fn insert(&self, kind: &'static str, document: Value) -> Committed {

@@ -1,0 +1,173 @@
+//! Tokens as an operator handles them, and the audit over a crash.
+
+use serde_json::{Value, json};
+use tests::process::{Finished, Launch};
+use tests::{Gateway, Request, Setup, wire};
+
+async fn headgate_cp(gateway: &Gateway, words: &[&str], token: Option<&str>) -> Finished {
+    let mut launch = Launch::new("headgate-cp", gateway.folder()).args(words.to_vec());
+    if let Some(token) = token {
+        launch = launch.variable("HEADGATE_ADMIN_TOKEN", token);
+    }
+    launch.run().await
+}
+
+#[tokio::test]
+async fn every_acknowledged_write_has_its_row_in_the_audit_after_a_crash() {
+    let mut gateway = Gateway::with(Setup::nodes(0)).await;
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..4 {
+        let admin = gateway.admin().clone();
+        writers.spawn(async move {
+            let mut acknowledged = Vec::new();
+            for number in 0.. {
+                let name = format!("w{writer}-{number}");
+                let reply = admin.post("/consumers", json!({ "username": name })).await;
+                match tests::admin::revision_of(&reply) {
+                    Some(revision) => acknowledged.push(revision),
+                    None => break,
+                }
+            }
+            acknowledged
+        });
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    gateway.control_plane.kill();
+    let mut acknowledged: Vec<u64> = Vec::new();
+    while let Some(revisions) = writers.join_next().await {
+        acknowledged.extend(revisions.expect("a writer does not panic"));
+    }
+    gateway.control_plane.restart().await;
+    let mut audited = std::collections::BTreeSet::new();
+    let mut next = "/headgate/audit?size=1000&kind=consumers".to_owned();
+    loop {
+        let page = gateway.admin().get(&next).await.expect_status(200).json();
+        for row in page["data"].as_array().expect("rows") {
+            assert_eq!(
+                (&row["who"], &row["what"]),
+                (&json!("loopback"), &json!("POST /consumers"))
+            );
+            let revision = row["revision"].as_u64().expect("a revision");
+            assert!(audited.insert(revision), "revision {revision} twice");
+        }
+        match page["next"].as_str() {
+            Some(path) => next = path.to_owned(),
+            None => break,
+        }
+    }
+    assert!(!acknowledged.is_empty());
+    let missing: Vec<&u64> = acknowledged
+        .iter()
+        .filter(|one| !audited.contains(one))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?} of {}", acknowledged.len());
+    let head = gateway.admin().get("/headgate/data-planes").await.json()["head_revision"].clone();
+    assert_eq!(
+        head,
+        json!(audited.len()),
+        "a row for each revision, and none without"
+    );
+}
+
+#[tokio::test]
+async fn an_operator_makes_a_token_on_a_stopped_system_and_uses_it_over_tls() {
+    let mut gateway = Gateway::with(Setup::nodes(0)).await;
+    gateway.control_plane.kill();
+    let state = gateway.folder().join("cp/state").display().to_string();
+    let create = [
+        "admin-token",
+        "create",
+        "--role",
+        "admin",
+        "--name",
+        "ann",
+        "--data-dir",
+        &state,
+        "--admin-listen",
+        "off",
+    ];
+    let made = headgate_cp(&gateway, &create, None).await;
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let ann = made.stdout.trim().to_owned();
+
+    let folder = gateway.folder().join("cp");
+    let process = Launch::new("headgate-cp", &folder)
+        .args([
+            "--data-dir",
+            &state,
+            "--admin-listen",
+            "0.0.0.0:0 ssl http2",
+        ])
+        .args([
+            "--sync-listen",
+            "127.0.0.1:0",
+            "--enroll-listen",
+            "127.0.0.1:0",
+        ])
+        .start()
+        .await;
+    let port = process.address("admin_ssl").port();
+    let url = format!("https://127.0.0.1:{port}");
+    let words = |verb: &[&str]| -> Vec<String> {
+        let mut words: Vec<String> = vec!["admin-token".to_owned()];
+        words.extend(verb.iter().map(|word| (*word).to_owned()));
+        words.extend(["--admin", &url, "--data-dir", &state].map(str::to_owned));
+        words
+    };
+    let run = async |verb: &[&str], token: Option<&str>| {
+        let words = words(verb);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        headgate_cp(&gateway, &words, token).await
+    };
+    let refused = run(&["list"], None).await;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(
+        refused.stderr.contains("401") && refused.stderr.contains("needs a token"),
+        "{refused:?}"
+    );
+    let made = run(&["create", "--role", "read", "--name", "ci"], Some(&ann)).await;
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let ci = made.stdout.trim().to_owned();
+    let refused = run(&["list"], Some(&ci)).await;
+    assert!(refused.stderr.contains("403"), "{refused:?}");
+    let listed = run(&["list"], Some(&ann)).await;
+    assert_eq!(listed.stdout.lines().count(), 2, "{listed:?}");
+    assert!(listed.stdout.contains("by token:ann"), "{listed:?}");
+    let joining = ["token", "create", "--admin", &url, "--data-dir", &state];
+    let joined = headgate_cp(&gateway, &joining, Some(&ann)).await;
+    assert_eq!(joined.code, Some(0), "{joined:?}");
+
+    let ask = async |path: &str, token: &str| {
+        let conn = wire::Conn::tls(([127, 0, 0, 1], port).into(), None).await;
+        let mut conn = conn.expect("TLS is served");
+        let request = Request::get(path).header("Authorization", &format!("Bearer {token}"));
+        conn.send(&request.bytes("localhost"))
+            .await
+            .expect("it reads");
+        conn.reply("GET").await
+    };
+    ask("/services", &ci).await.expect_status(200);
+    let audit: Value = ask("/headgate/audit", &ann).await.expect_status(200).json();
+    let told: Vec<(&str, &str)> = audit["data"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| {
+            (
+                row["who"].as_str().unwrap_or(""),
+                row["what"].as_str().unwrap_or(""),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("token:ann", "POST /headgate/tokens"),
+            ("token:ann", "POST /headgate/admin-tokens"),
+            ("cli", "admin-token create ann"),
+        ]
+    );
+    let gone = run(&["revoke", "ci"], Some(&ann)).await;
+    assert_eq!(gone.code, Some(0), "{gone:?}");
+    ask("/services", &ci).await.expect_status(401);
+}
