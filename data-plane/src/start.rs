@@ -17,6 +17,7 @@ use shared::sync::{State, Version};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use crate::balancer::health::active::Checks;
 use crate::carried::connect::{ConnectError, Connector};
 use crate::carried::dns::{Dns, DnsError, Options};
 use crate::config::Config;
@@ -232,6 +233,9 @@ fn applying(
     background: Handle,
 ) -> impl FnMut(State, Version) -> Result<Applied, Rejected> + Send + 'static {
     let mut last: Option<(State, Arc<Model>)> = None;
+    // They end with the link, which is what this closure belongs to.
+    let checks = Checks::new(node.dns.clone(), node.connector.clone(), background.clone());
+    let checks = Arc::new(checks);
     move |state, version| {
         let previous = last.as_ref().map(|(state, model)| (state, &**model));
         let model =
@@ -241,8 +245,9 @@ fn applying(
         let (current, settings) = (node.runtime.load_full(), node.settings.clone());
         let runtime = Runtime::build(model.clone(), Some(version), Some(&current), settings);
         last = Some((state, model));
-        let (node, background) = (node.clone(), background.clone());
+        let (node, background, checks) = (node.clone(), background.clone(), checks.clone());
         Ok(Applied::new(move || {
+            checks.follow(&runtime.balancers);
             let old = node.runtime.swap(Arc::new(runtime));
             background.spawn(free(old));
         })

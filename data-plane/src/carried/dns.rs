@@ -10,7 +10,7 @@ mod cache;
 mod hosts;
 mod lookup;
 
-pub use addresses::Addresses;
+pub use addresses::{Addresses, Place};
 
 use addresses::Answer;
 use cache::{Cache, Cached};
@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// How names are resolved.
 #[derive(Clone, Debug)]
@@ -85,6 +86,17 @@ struct Shared {
 
 type Outcome = Result<Answer, DnsError>;
 
+/// How long an outcome may be used without asking again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// It stands in the hosts file, or is an address.
+    ForEver,
+    /// Until then.
+    Until(Instant),
+    /// For the question that it answers (a time to live of 0).
+    Once,
+}
+
 impl Dns {
     /// Reads the hosts file and `/etc/resolv.conf` and prepares the resolver; what cannot be read is warned of and
     /// taken as empty. Questions run on `background`.
@@ -122,6 +134,26 @@ impl Dns {
             return cached.outcome.clone().map(|answer| answer.addresses(port));
         }
         self.ask(name).await.map(|answer| answer.addresses(port))
+    }
+
+    /// Every place that `name` leads to, and how long that holds; also how long it holds that there is none.
+    pub async fn places(&self, name: &str) -> (Result<Vec<Place>, DnsError>, Holds) {
+        let name = &*lower(name);
+        if let Some(answer) = self.shared.hosts.get(name) {
+            return (Ok(answer.places()), Holds::ForEver);
+        }
+        let outcome = match self.cached(name) {
+            Some(cached) => cached.outcome.clone(),
+            None => self.ask(name).await,
+        };
+        let holds = self.shared.cache.peek(name);
+        let holds = holds.map_or(Holds::Once, |cached| cached.holds());
+        (outcome.map(|answer| answer.places()), holds)
+    }
+
+    /// Runs work beside the requests, as questions are.
+    pub(crate) fn background(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.shared.background.spawn(work);
     }
 
     /// What the cache knows. An answer past its time serves on while the name is asked for again.

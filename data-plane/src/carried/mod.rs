@@ -1,7 +1,9 @@
-//! What outlives a swap of the runtime: connections to upstreams, deadlines, DNS answers.
+//! What outlives a swap of the runtime: connections to upstreams, deadlines, DNS answers, what is known of targets.
 
 pub mod connect;
 pub mod deadline;
 pub mod dns;
 pub mod outgoing;
 pub mod pool;
+pub mod standing;
+pub mod turns;

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::body::{BodyError, RequestBody};
 use super::request_id::RequestId;
+use crate::balancer::turn::Turn;
 use crate::listen::Connection;
 use crate::plugins::{Chain, Chosen};
 use crate::router::Captures;
@@ -55,6 +56,10 @@ pub struct Ctx {
     /// Plugin configurations chosen for this request so far, in order; later phases run exactly these.
     pub(crate) chosen: Vec<Chosen>,
     pub(crate) timing: super::Timing,
+    /// Its way through the targets of an upstream, once it has begun.
+    pub(crate) turn: Option<Box<Turn>>,
+    /// The cookie that consistent hashing wants the client to bring from now on.
+    pub(crate) hash_cookie: Option<HeaderValue>,
 }
 
 /// The client's request. `headers` lacks Host, which has its own field.

@@ -112,6 +112,8 @@ impl Ctx {
             response: Head::default(),
             chosen: Vec::new(),
             timing: Timing::default(),
+            turn: None,
+            hash_cookie: None,
         })
     }
 

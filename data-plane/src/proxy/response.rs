@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -177,6 +177,9 @@ pub async fn filter(mut live: Live, source: Source) -> Response<ResponseBody> {
     let gate = live.gate.clone();
     let ctx = live.ctx();
     let announced = source.announced(ctx);
+    if let Some(cookie) = ctx.hash_cookie.take() {
+        ctx.response.headers.append(SET_COOKIE, cookie);
+    }
     let bodies = header_filters(ctx);
     // A plugin cannot change the framing: what it says of these is dropped here.
     ctx.response.headers.remove(CONTENT_LENGTH);

@@ -22,6 +22,7 @@ pub fn tunnel(ctx: &mut Ctx, answered: Answered) {
         return;
     };
     let runtime = ctx.runtime.clone();
+    let turn = ctx.turn.take(); // The tunnel keeps its target busy.
     let limit = answered.read_timeout;
     let id = ctx.id;
     tokio::task::spawn_local(async move {
@@ -34,6 +35,7 @@ pub fn tunnel(ctx: &mut Ctx, answered: Answered) {
         if let Err(error) = pipe(client, upstream, limit, runtime).await {
             tracing::debug!(request_id = %id, %error, "tunnel ended");
         }
+        drop(turn);
         drop(lease); // The connection was the tunnel: it serves nothing else.
     });
 }

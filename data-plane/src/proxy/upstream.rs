@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use super::body::{BodyError, RequestBody};
 use super::ctx::Ctx;
 use super::error::Halt;
+use crate::balancer::turn::{NoPeer, Turn};
 use crate::carried::connect::{ConnectError, Connector};
 use crate::carried::deadline::{Elapsed, within};
 use crate::carried::dns::DnsError;
@@ -42,6 +43,14 @@ pub enum UpstreamError {
         host: String,
         /// What the resolver said.
         reason: String,
+        /// Whether an earlier address had been tried.
+        retried: bool,
+    },
+    /// The upstream has no target that may get the request.
+    #[error("{NoPeer} for '{upstream}' (has it targets, with weight and healthy?)")]
+    NoPeer {
+        /// The name of the upstream.
+        upstream: String,
         /// Whether an earlier address had been tried.
         retried: bool,
     },
@@ -102,7 +111,10 @@ impl UpstreamError {
             Self::Resolve { retried: false, .. } => {
                 return (StatusCode::INTERNAL_SERVER_ERROR, self.to_string());
             }
-            Self::NoSuchName { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoPeer { retried: false, .. } => {
+                return (StatusCode::SERVICE_UNAVAILABLE, NoPeer.to_string());
+            }
+            Self::NoSuchName { .. } | Self::NoPeer { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Resolve { .. } | Self::Unsendable(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Connect { .. } | Self::Response { .. } => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout { .. } | Self::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
@@ -115,7 +127,9 @@ impl UpstreamError {
     pub fn proxying_began(&self) -> bool {
         !matches!(
             self,
-            Self::NoSuchName { retried: false, .. } | Self::Resolve { retried: false, .. }
+            Self::NoSuchName { retried: false, .. }
+                | Self::Resolve { retried: false, .. }
+                | Self::NoPeer { retried: false, .. }
         )
     }
 
@@ -129,10 +143,20 @@ impl UpstreamError {
         }
     }
 
+    /// Tells the balancer how a try ended, unless it was the client's fault.
+    fn tell(&self, turn: &mut Turn, last: bool) {
+        let late = matches!(self, Self::ConnectTimeout { .. } | Self::Timeout { .. });
+        let broken = matches!(self, Self::Connect { .. } | Self::Response { .. });
+        if late || broken {
+            turn.failed(late, last.then(|| self.answer().0));
+        }
+    }
+
     /// A bounded word for logs and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::NoSuchName { .. } | Self::Resolve { .. } => "dns",
+            Self::NoPeer { .. } => "no_peer",
             Self::Connect { .. } => "connect",
             Self::ConnectTimeout { .. } => "connect_timeout",
             Self::Timeout { .. } => "timeout",
@@ -195,7 +219,9 @@ pub async fn send(ctx: &mut Ctx, gate: &Gate, plan: &UpstreamPlan) -> Result<Ans
     loop {
         let target = match stale.take() {
             Some(target) => target,
-            None => address(gate, plan, before).await.map_err(Halt::Upstream)?,
+            None => address(ctx, gate, plan, before)
+                .await
+                .map_err(Halt::Upstream)?,
         };
         ctx.timing.balanced(target);
         let failed = match attempt(ctx, gate, plan, target, before == Some(target)).await {
@@ -209,7 +235,11 @@ pub async fn send(ctx: &mut Ctx, gate: &Gate, plan: &UpstreamPlan) -> Result<Ans
             stale = before; // A connection that had gone stale is no try of the target.
             continue;
         }
-        if !again || tries_left == 0 {
+        let last = !again || tries_left == 0;
+        if let Some(turn) = &mut ctx.turn {
+            failed.error.tell(turn, last);
+        }
+        if last {
             return Err(Halt::Upstream(failed.error));
         }
         tracing::debug!(request_id = %ctx.id, reason = failed.error.reason(), "trying again: {}", failed.error);
@@ -226,6 +256,7 @@ async fn buffer(body: &mut RequestBody) -> Result<(), UpstreamError> {
 
 /// The address of the service whose turn it is, or another one than what was tried before.
 async fn address(
+    ctx: &mut Ctx,
     gate: &Gate,
     plan: &UpstreamPlan,
     before: Option<SocketAddr>,
@@ -234,6 +265,13 @@ async fn address(
         return Ok(address);
     }
     let retried = before.is_some();
+    if let Some(balancer) = &plan.balancer {
+        let next = Turn::next(ctx, &gate.dns, balancer).await;
+        return next.map_err(|NoPeer| UpstreamError::NoPeer {
+            upstream: plan.host.to_string(),
+            retried,
+        });
+    }
     match gate.dns.resolve(&plan.host, plan.port).await {
         Ok(addresses) => {
             Ok(before.map_or_else(|| addresses.first(), |failed| addresses.after(failed)))
@@ -299,6 +337,9 @@ async fn attempt(
     match patiently(sending, &progress, plan).await {
         Ok(Ok(response)) => {
             ctx.timing.answered(response.status());
+            if let Some(turn) = &ctx.turn {
+                turn.answered(response.status());
+            }
             let lease = Lease {
                 key,
                 connection,
@@ -446,7 +487,7 @@ fn target_uri(ctx: &Ctx) -> Result<Uri, http::Error> {
     Uri::builder().path_and_query(target).build()
 }
 
-/// The Host to send: a plugin's, the client's with `preserve_host`, else the service's.
+/// The Host to send: a plugin's, the client's with `preserve_host`, the target's, else the service's.
 fn host_header(ctx: &Ctx, plan: &UpstreamPlan) -> Option<HeaderValue> {
     ctx.upstream
         .host
@@ -458,7 +499,10 @@ fn host_header(ctx: &Ctx, plan: &UpstreamPlan) -> Option<HeaderValue> {
                 None
             }
         })
-        .or_else(|| Some(plan.host_header.clone()))
+        .or_else(|| match &ctx.turn {
+            Some(turn) => Some(turn.host(plan.https).clone()),
+            None => Some(plan.host_header.clone()),
+        })
 }
 
 /// The name for TLS: the Host being sent, without its port.

@@ -14,6 +14,7 @@ use shared::types::Protocol;
 
 use super::credentials::Credentials;
 use super::{ProxySettings, RouteEntry, Runtime, UpstreamPlan};
+use crate::balancer::Balancers;
 use crate::plugins::{self, Instance, PhaseSet, Plugins};
 use crate::router::{Protocols, Router};
 
@@ -30,6 +31,7 @@ impl Runtime {
         settings: Arc<ProxySettings>,
     ) -> Self {
         let plugins = compile(&model, previous);
+        let balancers = Balancers::build(&model, previous);
         let routes: Vec<RouteEntry> = model
             .routes
             .values()
@@ -39,7 +41,7 @@ impl Runtime {
                     .as_ref()
                     .and_then(|s| model.services.get(&s.uuid()))
                     .cloned();
-                entry(route.clone(), service, &plugins)
+                entry(route.clone(), service, &plugins, &balancers)
             })
             .collect();
         let plain = routes.iter().map(|entry| &*entry.route);
@@ -59,6 +61,7 @@ impl Runtime {
                 .collect(),
             groups: groups(&model),
             plugins,
+            balancers,
             routes,
             model,
             settings,
@@ -114,9 +117,16 @@ fn compile(model: &Model, previous: Option<&Runtime>) -> Plugins {
     plugins
 }
 
-fn entry(route: Arc<Route>, service: Option<Arc<Service>>, plugins: &Plugins) -> RouteEntry {
+fn entry(
+    route: Arc<Route>,
+    service: Option<Arc<Service>>,
+    plugins: &Plugins,
+    balancers: &Balancers,
+) -> RouteEntry {
     let chain = plugins.chain(Some(route.id.uuid()), service.as_ref().map(|s| s.id.uuid()));
-    let plan = service.as_ref().map(|service| plan(&route, service));
+    let plan = service
+        .as_ref()
+        .map(|service| plan(&route, service, balancers));
     RouteEntry {
         protocols: Protocols::of(&route),
         redirect_status: route.https_redirect_status_code,
@@ -127,7 +137,7 @@ fn entry(route: Arc<Route>, service: Option<Arc<Service>>, plugins: &Plugins) ->
     }
 }
 
-fn plan(route: &Route, service: &Service) -> UpstreamPlan {
+fn plan(route: &Route, service: &Service, balancers: &Balancers) -> UpstreamPlan {
     let host: &str = &service.host;
     let literal = service
         .host
@@ -140,6 +150,7 @@ fn plan(route: &Route, service: &Service) -> UpstreamPlan {
     );
     UpstreamPlan {
         host: Box::from(host),
+        balancer: balancers.get(host).cloned(),
         port: service.port,
         literal,
         https,

@@ -18,6 +18,7 @@ use shared::model::Model;
 use shared::sync::Version;
 use uuid::Uuid;
 
+use crate::balancer::{Balancer, Balancers};
 use crate::plugins::{Chain, Plugins, Verifier};
 use crate::router::{Protocols, Router};
 use credentials::Credentials;
@@ -32,6 +33,7 @@ pub struct Runtime {
     pub(crate) router: Router,
     pub(crate) routes: Vec<RouteEntry>,
     pub(crate) plugins: Plugins,
+    pub(crate) balancers: Balancers,
     /// What runs for requests that match no route.
     pub(crate) global: Chain,
     credentials: Credentials,
@@ -53,10 +55,11 @@ pub struct RouteEntry {
 }
 
 /// How the upstream of a route is asked.
-#[derive(Debug)]
 pub struct UpstreamPlan {
     /// Host name as configured.
     pub host: Box<str>,
+    /// That of the upstream, if the host is the name of one; the port is then that of each target.
+    pub balancer: Option<Arc<Balancer>>,
     /// Port.
     pub port: u16,
     /// The address, when the host is one.

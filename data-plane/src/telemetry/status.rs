@@ -1,4 +1,4 @@
-//! The node's status listener: `/status`, `/status/ready`, `/metrics` (proxy-and-routing.md 13).
+//! The node's status listener: `/status`, `/status/ready`, `/metrics`, `/upstreams/{u}/health` (proxy-and-routing.md 13).
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -15,6 +15,7 @@ use hyper::{Request, Response};
 use serde_json::{Value, json};
 
 use super::metrics::{Metrics, head};
+use crate::balancer::report;
 use crate::listen::Node;
 use crate::proxy::headers::SERVER_TOKEN;
 use crate::sync::{Arrival, Link};
@@ -54,10 +55,8 @@ impl Status {
             ("/status/ready", true) => self.ready(),
             ("/status/ready", false) if method == Method::POST => self.set_ready(request).await,
             ("/metrics", true) => text(self.metrics()),
-            ("/status" | "/status/ready" | "/metrics", _) => answer(
-                StatusCode::METHOD_NOT_ALLOWED,
-                &json!({"message": "Method not allowed"}),
-            ),
+            ("/status" | "/status/ready" | "/metrics", _) => not_allowed(),
+            (path, _) if path.starts_with("/upstreams/") => self.upstream(&request).await,
             _ => answer(StatusCode::NOT_FOUND, &json!({"message": "Not found"})),
         })
     }
@@ -101,6 +100,32 @@ impl Status {
             "node_id": link.node_id,
             "headgate": { "version": env!("CARGO_PKG_VERSION") },
         })
+    }
+
+    /// `GET /upstreams/{u}/health`, as the Admin API has it where it balances itself (admin-api.md 8.8).
+    async fn upstream(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        let path = request.uri().path().trim_end_matches('/');
+        let key = path
+            .strip_prefix("/upstreams/")
+            .and_then(|rest| rest.strip_suffix("/health"));
+        let runtime = self.node.runtime.load_full();
+        let Some(balancer) = key.and_then(|key| runtime.balancers.find(key)) else {
+            return answer(StatusCode::NOT_FOUND, &json!({"message": "Not found"}));
+        };
+        if request.method() != Method::GET && request.method() != Method::HEAD {
+            return not_allowed();
+        }
+        let query = request.uri().query().unwrap_or_default();
+        let whole = query.split('&').any(|pair| pair == "balancer_health=1");
+        let data = match whole {
+            true => report::upstream(balancer, &self.node.dns).await,
+            false => report::targets(balancer, &self.node.dns).await.into(),
+        };
+        let node_id = self.link.status().node_id;
+        answer(
+            StatusCode::OK,
+            &json!({ "data": data, "next": null, "node_id": node_id }),
+        )
     }
 
     fn ready(&self) -> Response<Full<Bytes>> {
@@ -212,6 +237,13 @@ impl Status {
         );
         out
     }
+}
+
+fn not_allowed() -> Response<Full<Bytes>> {
+    answer(
+        StatusCode::METHOD_NOT_ALLOWED,
+        &json!({"message": "Method not allowed"}),
+    )
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {

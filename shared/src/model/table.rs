@@ -11,6 +11,11 @@ use uuid::Uuid;
 pub struct Table<T>(Arc<HashMap<Uuid, Arc<T>>>);
 
 impl<T> Table<T> {
+    /// Whether both are one table: nothing was changed since the one was copied from the other.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// To change it; what other copies see stays.
     pub(super) fn edit(&mut self) -> &mut HashMap<Uuid, Arc<T>> {
         Arc::make_mut(&mut self.0)

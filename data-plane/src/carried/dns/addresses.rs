@@ -1,10 +1,9 @@
 //! The addresses of a name, and whose turn it is.
 
+use super::super::turns::Turns;
 use super::Kind;
-use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The addresses of a name, the one whose turn it is first. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -34,6 +33,19 @@ impl Target {
     fn with(self, port: u16) -> SocketAddr {
         SocketAddr::new(self.ip, self.port.unwrap_or(port))
     }
+}
+
+/// One of the places that a name leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The address.
+    pub ip: IpAddr,
+    /// The port of an SRV record, if it says one.
+    pub port: Option<u16>,
+    /// The weight of an SRV record.
+    pub weight: Option<u16>,
+    /// The name in an SRV record.
+    pub name: Option<Box<str>>,
 }
 
 impl Addresses {
@@ -79,7 +91,19 @@ pub(super) struct Answer {
     pub kind: Kind,
     /// In the order of turns; never empty. A weighted address has several.
     pub targets: Arc<[Target]>,
+    /// Of SRV records: the services as they stand there.
+    pub services: Arc<[Service]>,
     pub turns: Arc<Turns>,
+}
+
+/// One service of an SRV answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Service {
+    pub target: Target,
+    /// At least 1.
+    pub weight: u16,
+    /// The name in the record.
+    pub name: Box<str>,
 }
 
 impl Answer {
@@ -88,15 +112,49 @@ impl Answer {
         (!targets.is_empty()).then(|| Answer {
             kind,
             targets: Arc::from(targets),
+            services: Arc::default(),
             turns: Arc::default(),
         })
+    }
+
+    /// `None` if there are no services.
+    pub(super) fn of_services(services: Vec<Service>) -> Option<Answer> {
+        let weighted: Vec<_> = services
+            .iter()
+            .map(|service| (service.target, service.weight))
+            .collect();
+        let answer = Answer::new(Kind::Srv, cycle(&weighted))?;
+        Some(Answer {
+            services: services.into(),
+            ..answer
+        })
+    }
+
+    /// Every address, once.
+    pub(super) fn places(&self) -> Vec<Place> {
+        let services = self.services.iter().map(|service| Place {
+            ip: service.target.ip,
+            port: service.target.port,
+            weight: Some(service.weight),
+            name: Some(service.name.clone()),
+        });
+        if !self.services.is_empty() {
+            return services.collect();
+        }
+        let plain = self.targets.iter().map(|target| Place {
+            ip: target.ip,
+            port: target.port,
+            weight: None,
+            name: None,
+        });
+        plain.collect()
     }
 
     pub(super) fn addresses(&self, port: u16) -> Addresses {
         match &*self.targets {
             [target] => Addresses::one(target.with(port)),
             targets => {
-                let start = self.turns.next() % targets.len();
+                let start = self.turns.next() as usize % targets.len();
                 Addresses {
                     list: List::Cycle {
                         targets: self.targets.clone(),
@@ -106,29 +164,6 @@ impl Answer {
                 }
             }
         }
-    }
-}
-
-/// Round-robin positions, one per worker on a cache line of its own, so that no core writes where another reads.
-#[derive(Debug, Default)]
-pub(super) struct Turns([Turn; 16]);
-
-#[derive(Debug, Default)]
-#[repr(align(64))]
-struct Turn(AtomicUsize);
-
-impl Turns {
-    fn next(&self) -> usize {
-        static THREADS: AtomicUsize = AtomicUsize::new(0);
-        thread_local!(static PLACE: Cell<Option<usize>> = const { Cell::new(None) });
-        let place = PLACE.get().unwrap_or_else(|| {
-            let place = THREADS.fetch_add(1, Ordering::Relaxed);
-            PLACE.set(Some(place));
-            place
-        });
-        self.0[place % self.0.len()]
-            .0
-            .fetch_add(1, Ordering::Relaxed)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::addresses::Answer;
 use super::lookup::Found;
-use super::{DnsError, Kind, Outcome};
+use super::{DnsError, Holds, Kind, Outcome};
 use arc_swap::ArcSwap;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
@@ -31,6 +31,14 @@ pub(super) struct Cached {
 impl Cached {
     pub(super) fn is_due(&self) -> bool {
         self.due <= Instant::now()
+    }
+
+    /// How long it may be used without looking again. What is served past its time is looked at again soon.
+    pub(super) fn holds(&self) -> Holds {
+        if self.outcome.is_ok() && self.due == self.end {
+            return Holds::Once;
+        }
+        Holds::Until(self.due.max(Instant::now() + ERROR))
     }
 
     /// The kind of records that answered.

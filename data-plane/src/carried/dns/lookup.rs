@@ -1,6 +1,6 @@
 //! Questions to name servers.
 
-use super::addresses::{Answer, Target, cycle};
+use super::addresses::{Answer, Service, Target};
 use super::{DnsError, Kind, Options};
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
@@ -121,7 +121,7 @@ impl Lookups {
             mut ttl,
         } = self.records(name, RecordType::SRV, service).await?;
         let lowest = services.iter().map(|service| service.priority).min();
-        let mut weighted = Vec::new();
+        let mut listed = Vec::new();
         for SRV {
             priority,
             weight,
@@ -136,20 +136,15 @@ impl Lookups {
             let addresses = self.any_addresses(&target).await?;
             ttl = ttl.min(addresses.ttl);
             let port = (port != 0).then_some(port);
-            weighted.extend(
-                addresses
-                    .found
-                    .into_iter()
-                    .map(|address| (Target { port, ..address }, weight)),
-            );
+            let name = target.to_utf8();
+            let name = name.strip_suffix('.').unwrap_or(&name);
+            listed.extend(addresses.found.into_iter().map(|address| Service {
+                target: Target { port, ..address },
+                weight: weight.max(1),
+                name: Box::from(name),
+            }));
         }
-        Ok(found(
-            Kind::Srv,
-            Records {
-                found: cycle(&weighted),
-                ttl,
-            },
-        ))
+        Ok(Answer::of_services(listed).map(|answer| Found { answer, ttl }))
     }
 
     /// What the name is another name for. Servers mostly follow it themselves when asked for addresses.
