@@ -1,5 +1,6 @@
 //! What clients and upstreams see of a node: failures, streams, protocols, its face to the operator, its end.
 
+mod balancing;
 mod failures;
 mod names;
 mod operator;

@@ -31,7 +31,7 @@ impl Wheel {
     }
 
     /// How many turns a cycle has.
-    pub fn len(&self) -> u64 {
+    pub fn cycle(&self) -> u64 {
         self.total
     }
 
@@ -49,7 +49,7 @@ impl Wheel {
 /// The next peer that is good, `None` if there is none.
 pub fn pick(wheel: &Wheel, turns: &Turns, good: impl Fn(usize) -> bool) -> Option<usize> {
     // Passing over a few keeps the shares of the others exact.
-    let passes = wheel.len().min(2 * wheel.ends.len() as u64 + 2);
+    let passes = wheel.cycle().min(2 * wheel.ends.len() as u64 + 2);
     for _ in 0..passes {
         let peer = wheel.at(turns.next())?;
         if good(peer) {
@@ -104,7 +104,7 @@ mod tests {
     fn equal_peers_alternate() {
         for peers in 1..20 {
             let wheel = Wheel::new(std::iter::repeat_n(100, peers));
-            assert_eq!(wheel.len(), peers as u64);
+            assert_eq!(wheel.cycle(), peers as u64);
             assert_eq!(counts(&wheel, peers, peers as u64), vec![1; peers]);
         }
         let wheel = Wheel::new([3, 1].into_iter());
@@ -154,7 +154,7 @@ mod tests {
             let wheel = Wheel::new(weights.iter().copied());
             let divisor = weights.iter().map(|weight| u64::from(*weight)).fold(0, gcd).max(1);
             let mut counts = vec![0; weights.len()];
-            for turn in u64::from(start)..u64::from(start) + wheel.len() {
+            for turn in u64::from(start)..u64::from(start) + wheel.cycle() {
                 counts[wheel.at(turn).expect("someone has weight")] += 1;
             }
             let expected: Vec<u64> = weights.iter().map(|weight| u64::from(*weight) / divisor).collect();
