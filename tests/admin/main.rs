@@ -4,5 +4,6 @@ mod access;
 mod backup;
 mod bad_input;
 mod commands;
+mod openapi;
 mod quickstart;
 mod revisions;

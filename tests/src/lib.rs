@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod curl;
 pub mod gateway;
+pub mod installed;
 pub mod process;
 pub mod relay;
 pub mod tls;

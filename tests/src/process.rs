@@ -32,6 +32,16 @@ impl Launch {
         }
     }
 
+    /// A program that is no part of this workspace, see [`crate::installed`].
+    pub fn other(program: PathBuf, folder: &Path) -> Launch {
+        Launch {
+            program,
+            args: Vec::new(),
+            variables: Vec::new(),
+            folder: folder.to_owned(),
+        }
+    }
+
     pub fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Launch {
         self.args.extend(args.into_iter().map(Into::into));
         self
@@ -94,8 +104,13 @@ impl Launch {
 
     /// Runs it to its end and gives status, standard output and standard error.
     pub async fn run(&self) -> Finished {
+        self.run_within(DEADLINE * 3).await
+    }
+
+    /// As [`Launch::run`], for what may take longer.
+    pub async fn run_within(&self, limit: Duration) -> Finished {
         let mut process = self.spawn();
-        let status = process.exit().await;
+        let status = process.exit_within(limit).await;
         // The pipes may still hold what was said last.
         let closed = eventually_some(DEADLINE, async || {
             (process.said.lock().expect("readers do not panic").closed == 2).then_some(())
@@ -268,8 +283,12 @@ impl Process {
 
     /// Waits for its end.
     pub async fn exit(&mut self) -> ExitStatus {
+        self.exit_within(DEADLINE * 3).await
+    }
+
+    async fn exit_within(&mut self, limit: Duration) -> ExitStatus {
         let child = &mut self.child;
-        let gone = eventually_some(DEADLINE * 3, async || {
+        let gone = eventually_some(limit, async || {
             child.try_wait().expect("a child can be waited for")
         });
         let status = gone

@@ -2,7 +2,7 @@
 //!
 //! [`endpoints`] makes every address from the entity list; [`serve`] is what all requests share (methods, types,
 //! limits, headers); [`crud`] and [`nested`] are the verbs, [`draft`] what a body goes through before a schema sees
-//! it; [`error`] is the only place that words failures. Nothing here names a single entity but [`aliases`],
+//! it; [`error`] is the only place that words failures; [`openapi`] describes it all to clients. Nothing here names a single entity but [`aliases`],
 //! [`protocols`], [`targets`] and the few fixed addresses. SQLite runs on the store's own threads, never here.
 
 pub mod access;

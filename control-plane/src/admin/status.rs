@@ -182,7 +182,13 @@ pub fn about_status() -> About {
         "connections_waiting",
         "total_requests",
     ];
-    let worker = object([("pid", count()), ("http_allocated_gc", text())]);
+    let worker = object([
+        ("pid", count()),
+        (
+            "http_allocated_gc",
+            json!({ "type": ["string", "integer"] }),
+        ),
+    ]);
     let memory = object([
         ("workers_lua_vms", list(worker)),
         ("lua_shared_dicts", map(json!({}))),

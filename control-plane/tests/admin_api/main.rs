@@ -3,6 +3,7 @@
 mod access;
 mod apis;
 mod bodies;
+mod checklist;
 mod client;
 mod credentials;
 mod crud;
