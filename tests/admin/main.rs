@@ -1,6 +1,7 @@
 //! The Admin API and the commands, where the recorded vectors do not reach.
 
 mod access;
+mod apis;
 mod backup;
 mod bad_input;
 mod commands;

@@ -116,19 +116,21 @@ async fn provoke(plane: &Plane, kind: &str, path: &str, document: impl Fn(Value)
 
 /// A document that is taken, with the secret in that field.
 fn valid(entity: &Entity, field: &str, consumer: &str) -> Option<Value> {
+    // Another value than the walk sends, which may be stored by then.
+    let good = format!("{MARKER}-good");
     let owner = json!({ "id": consumer });
     match (entity.kind, field) {
-        ("keyauth_credentials", "key") => Some(json!({ "key": MARKER, "consumer": owner })),
+        ("keyauth_credentials", "key") => Some(json!({ "key": good, "consumer": owner })),
         ("basicauth_credentials", "password") => {
-            Some(json!({ "username": "ann", "password": MARKER, "consumer": owner }))
+            Some(json!({ "username": "ann", "password": good, "consumer": owner }))
         }
         ("hmacauth_credentials", "secret") => {
-            Some(json!({ "username": "ann", "secret": MARKER, "consumer": owner }))
+            Some(json!({ "username": "ann", "secret": good, "consumer": owner }))
         }
         ("jwt_secrets", "secret") => {
-            Some(json!({ "key": "ann", "secret": MARKER, "consumer": owner }))
+            Some(json!({ "key": "ann", "secret": good, "consumer": owner }))
         }
-        // Their secrets must parse: the walk sends them wrong ones, and the good ones are below.
+        // Their secrets must parse: the walk sends wrong ones only.
         ("certificates", "key" | "key_alt") | ("keys", "jwk" | "pem.private_key") => None,
         (kind, field) => panic!("say how a good document of '{kind}' with a '{field}' looks"),
     }
