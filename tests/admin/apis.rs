@@ -7,10 +7,16 @@ async fn an_api_of_old_instructions_serves_traffic_with_its_plugins() {
     let gateway = Gateway::start().await;
     let upstream = Upstream::start().await;
     let admin = gateway.admin();
-    let body = format!("name=example-api&upstream_url={}&uris=/example, /other", upstream.url());
+    let body = format!(
+        "name=example-api&upstream_url={}&uris=/example, /other",
+        upstream.url()
+    );
     admin.form("/apis/", &body).await.expect_status(201);
     let plugin = "name=request-transformer&config.add.headers=x-new-header:some,value";
-    admin.form("/apis/example-api/plugins", plugin).await.expect_status(201);
+    admin
+        .form("/apis/example-api/plugins", plugin)
+        .await
+        .expect_status(201);
     gateway.get("/example/path").await.expect_status(200);
     let seen = upstream.last();
     assert_eq!(seen.path, "/path", "the uri is stripped");
