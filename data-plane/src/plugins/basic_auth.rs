@@ -114,6 +114,8 @@ impl Login {
 
 #[cfg(test)]
 mod tests {
+    use ::base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     #[test]
@@ -143,6 +145,16 @@ mod tests {
             });
             assert_eq!(read, expected, "{header}");
             assert!(Login::read(&headers, &PROXY_AUTHORIZATION).is_none());
+        }
+    }
+    proptest::proptest! {
+        #[test]
+        fn nothing_a_client_sends_makes_the_reader_panic(login: Vec<u8>, text in "[Bb]asic[ -~]{0,40}") {
+            for value in [text, format!("Basic {}", ::base64::Engine::encode(&STANDARD, login))] {
+                let mut headers = HeaderMap::new();
+                headers.insert(AUTHORIZATION, HeaderValue::from_str(&value).expect("printable"));
+                let _ = Login::read(&headers, &AUTHORIZATION).map(|login| login.password().len());
+            }
         }
     }
 }

@@ -244,3 +244,16 @@ fn refusals_have_kongs_words_and_the_realm() {
         assert!(matches!(answer.body, super::super::AnswerBody::Message(said) if said == text));
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn nothing_a_client_sends_makes_the_readers_panic(
+        text in "[hH]mac (username=\"|\",|algorithm=\"|headers=\"|signature=\"|[ a\",]){0,14}",
+        date in "[A-Z][a-z]{2}[, ]{1,2}[0-9A-Za-z :,-]{0,30}",
+    ) {
+        if let Some(signature) = Signature::read(&header(&text)) {
+            signature.is_of(&request(Version::HTTP_11, &[]), HmacAlgorithm::Sha1, b"s");
+        }
+        date::parse(date.as_bytes());
+    }
+}

@@ -254,6 +254,24 @@ fn every_public_key_algorithm_verifies_its_own_signature_only() {
     }
 }
 
+/// Made with `openssl genrsa 1024` and `openssl dgst -sha256 -sign`.
+const SHORT_KEY: &str = "-----BEGIN PUBLIC KEY-----
+MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC+ziMyRGht4JkRlBeDeOFzefRB
+tUlSj+YKw9yT+RKnHTmyFutPAefhtxEV5A/Seop6gng4LXa5n+bZsuR5i0B1LhBZ
+YulSMcfG1hx5F8Q+KZH2PJQp6SJjFhlhCqkOZSfPvwtuRtGWD/MthTqI6GRpLhxK
+xaIck/nroA6yhfpZZwIDAQAB
+-----END PUBLIC KEY-----";
+const SIGNED_WITH_IT: &str = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhbm4ifQ.\
+    EhGpCQbeWriOoX1DmS4LC24QPm_j6LOsbSOBDqr4IL4F6o1HnoRqU3nBCZaBvsQYbDK8SY1Uncu883-Z72ClfhK_VZWBJRycBmr6o4Y54LBcCvXC\
+    nUNcEwBk_oCXe7wxLHb3rtGEf37jDAr9SRbDTryWPfOWNnYWYp8yXKeXHKs";
+
+#[test]
+fn a_short_rsa_key_still_verifies_what_was_signed_with_it() {
+    let held = verifier(json!({"key": "ann", "rsa_public_key": SHORT_KEY, "algorithm": "RS256"}));
+    let found = examined(&handler(json!({})), SIGNED_WITH_IT, &held);
+    assert_eq!(found, Ok("ann".to_owned()));
+}
+
 #[test]
 fn the_algorithm_is_the_credentials_and_never_the_tokens_choice() {
     let handler = handler(json!({}));
