@@ -121,20 +121,19 @@ impl Handler {
         find: impl FnOnce(&str) -> Option<Arc<Verifier>>,
         now: i64,
     ) -> Result<(Arc<Verifier>, String), Refusal> {
-        let token = Token::read(text, &self.key_claim).map_err(Refusal::Bad)?;
-        let key = match &token.key {
+        let mut token = Token::read(text, &self.key_claim).map_err(Refusal::Bad)?;
+        let key = match token.key.take() {
             Some(Value::String(key)) if key.is_empty() => return Err(Refusal::EmptyKey),
             Some(Value::String(key)) => key,
             // Kong looks these up as well, and fails at it.
             Some(_) => return Err(Refusal::Unknown),
             None => return Err(Refusal::NoKey),
         };
-        let verifier = find(key).ok_or(Refusal::Unknown)?;
+        let verifier = find(&key).ok_or(Refusal::Unknown)?;
         let verified = verifier.verify(&token, self.base64);
         verified.map_err(Refusal::Unverified)?;
         let verified = self.claims.verify(&token, now as f64);
         verified.map_err(Refusal::Claims)?;
-        let key = key.clone();
         Ok((verifier, key))
     }
 

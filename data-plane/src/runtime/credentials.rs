@@ -10,7 +10,6 @@ use shared::model::{Model, Table};
 use crate::plugins::Verifier;
 
 /// The credentials of one revision.
-#[derive(Default)]
 pub(super) struct Credentials {
     pub(super) keys: Index<Arc<KeyAuth>>,
     pub(super) basic: Index<Arc<BasicAuth>>,
@@ -24,7 +23,6 @@ pub(super) type Index<T> = Arc<HashMap<Box<str>, T, RandomState>>;
 impl Credentials {
     /// `previous`: the revision before and its credentials, which are kept as far as nothing changed.
     pub(super) fn build(model: &Model, previous: Option<(&Model, &Credentials)>) -> Self {
-        let before = |index: fn(&Credentials) -> &Index<_>| previous.map(|(_, old)| index(old));
         Self {
             keys: index(
                 model,
@@ -54,7 +52,7 @@ impl Credentials {
                 |c| &c.jwt,
                 |secret| {
                     let key = secret.key.as_deref()?;
-                    let old = before(|c| &c.jwt).and_then(|jwt| jwt.get(key));
+                    let old = previous.and_then(|(_, old)| old.jwt.get(key));
                     // Reading a public key costs more than all the rest of a credential.
                     let kept = old.filter(|old| old.is_of(secret)).cloned();
                     Some((
