@@ -7,7 +7,7 @@ use tests::wire::{Reply, exchange};
 use tests::{Gateway, Request, Setup, Upstream, eventually, script};
 
 /// A gateway with a service on the upstream `u.test`, which has no targets yet, and a route on `/`.
-async fn balanced(setup: Setup, upstream: Value, service: Value) -> Gateway {
+pub(crate) async fn balanced(setup: Setup, upstream: Value, service: Value) -> Gateway {
     let gateway = Gateway::with(setup).await;
     let admin = gateway.admin();
     let with = |mut document: Value, more: Value| {
@@ -25,11 +25,11 @@ async fn balanced(setup: Setup, upstream: Value, service: Value) -> Gateway {
     gateway
 }
 
-fn one_worker() -> Setup {
+pub(crate) fn one_worker() -> Setup {
     Setup::node_flags(["--workers", "1"])
 }
 
-async fn target(gateway: &Gateway, target: impl ToString, weight: u16) -> Value {
+pub(crate) async fn target(gateway: &Gateway, target: impl ToString, weight: u16) -> Value {
     let body = json!({ "target": target.to_string(), "weight": weight });
     gateway
         .admin()
@@ -37,7 +37,7 @@ async fn target(gateway: &Gateway, target: impl ToString, weight: u16) -> Value 
         .await
 }
 
-async fn two() -> [Upstream; 2] {
+pub(crate) async fn two() -> [Upstream; 2] {
     [Upstream::start().await, Upstream::start().await]
 }
 
@@ -48,7 +48,7 @@ fn closed_port() -> std::net::SocketAddr {
         .expect("a bound listener has an address")
 }
 
-async fn ask(gateway: &Gateway, times: usize) {
+pub(crate) async fn ask(gateway: &Gateway, times: usize) {
     for _ in 0..times {
         gateway.get("/").await.expect_status(200);
     }
@@ -196,68 +196,6 @@ async fn targets_are_told_the_host_header_of_their_upstream() {
     assert_eq!(echoed(reply).as_deref(), Some("client.test"));
 }
 
-/// Checklist 33.
-#[tokio::test]
-async fn the_same_header_goes_to_the_same_target_on_every_node() {
-    let [one, other] = two().await;
-    let hashing = json!({ "hash_on": "header", "hash_on_header": "X-User" });
-    let gateway = balanced(Setup::nodes(2), hashing, json!({})).await;
-    target(&gateway, one.address(), 100).await;
-    target(&gateway, other.address(), 100).await;
-    gateway.settled().await;
-    let mut homes = HashMap::new();
-    for round in 0..4 {
-        for user in 0..16 {
-            let request = Request::get("/").header("X-User", &format!("user-{user}"));
-            let reply = gateway.nodes[round % 2]
-                .send(&request)
-                .await
-                .expect_status(200);
-            let home = homes.entry(user).or_insert_with(|| reply.echoed("host"));
-            assert_eq!(*home, reply.echoed("host"), "user {user}, round {round}");
-        }
-    }
-    assert!(
-        one.requests() > 0 && other.requests() > 0,
-        "both have users"
-    );
-    let before = (one.requests(), other.requests());
-    ask(&gateway, 6).await;
-    let without = (one.requests() - before.0, other.requests() - before.1);
-    assert!(
-        without == (6, 0) || without == (0, 6),
-        "without the header: always the same, {without:?}"
-    );
-}
-
-/// Checklist 33.
-#[tokio::test]
-async fn a_cookie_is_issued_once_and_leads_back() {
-    let [one, other] = two().await;
-    let hashing =
-        json!({ "hash_on": "cookie", "hash_on_cookie": "home", "hash_on_cookie_path": "/shop" });
-    let gateway = balanced(Setup::default(), hashing, json!({})).await;
-    target(&gateway, one.address(), 100).await;
-    target(&gateway, other.address(), 100).await;
-    let reply = gateway.get("/").await.expect_status(200);
-    let cookie = reply
-        .header("set-cookie")
-        .expect("a cookie is issued")
-        .to_owned();
-    let (pair, attributes) = cookie.split_once("; ").expect("a cookie has attributes");
-    assert_eq!(attributes, "Path=/shop; Same-Site=Lax; HttpOnly");
-    let value = pair.strip_prefix("home=").expect("the cookie's name");
-    assert_eq!(value.len(), 36, "{value}");
-    for _ in 0..6 {
-        let again = gateway
-            .send(Request::get("/").header("Cookie", pair))
-            .await
-            .expect_status(200);
-        assert_eq!(again.echoed("host"), reply.echoed("host"));
-        assert_eq!(again.header("set-cookie"), None);
-    }
-}
-
 /// Checklist 34.
 #[tokio::test]
 async fn a_busy_target_gets_no_more_requests() {
@@ -390,6 +328,21 @@ async fn refused_connections_take_a_target_out() {
         health(&gateway).await[&upstream.address().to_string()],
         "HEALTHY"
     );
+}
+
+/// When the last target has gone out under a request, its next try finds nobody.
+#[tokio::test]
+async fn a_retry_that_finds_nobody_is_answered_503() {
+    let checks = passive(json!({ "tcp_failures": 1 }), 0);
+    let gateway = balanced(one_worker(), checks, json!({})).await;
+    target(&gateway, closed_port(), 100).await;
+    let reply = gateway.get("/").await.expect_status(503);
+    assert!(!reply.text().contains("ring-balancer"), "{reply}");
+    assert!(
+        reply.header("via").is_some(),
+        "an address had been tried: {reply}"
+    );
+    unavailable(&gateway.get("/").await);
 }
 
 /// Checklist 37.

@@ -2,6 +2,7 @@
 
 mod balancing;
 mod failures;
+mod hashing;
 mod names;
 mod operator;
 mod protocols;

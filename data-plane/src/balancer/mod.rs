@@ -1,6 +1,6 @@
 //! Which target of an upstream gets a request (proxy-and-routing.md 9).
 //!
-//! A [`Balancer`] is an upstream with its targets as of one revision; [`peers`] are the addresses they lead to, laid out
+//! A [`Balancer`] is an upstream with its targets as of one revision, [`revision`] all of those; [`peers`] are the addresses they lead to, laid out
 //! for the algorithm; [`turn`] is one request's way through them, try by try; [`hash_input`] is what of a request
 //! consistent hashing goes by. [`health`] is what takes peers out and brings them back. What is known of peers outlives
 //! revisions: see [`crate::carried::standing`].
@@ -12,28 +12,24 @@ pub mod latency;
 pub mod least_connections;
 pub mod peers;
 pub mod report;
+pub mod revision;
 pub mod round_robin;
 pub mod turn;
 mod xxhash;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwapOption;
-use foldhash::fast::RandomState;
 use futures_util::future::join_all;
 use shared::entities::{Target, Upstream};
-use shared::model::Model;
 use shared::types::{Algorithm, TargetHost};
 use std::net::SocketAddr;
 use tokio::time::{Duration, Instant};
-use uuid::Uuid;
 
 use crate::carried::dns::{Dns, DnsError, Holds};
 use crate::carried::standing::{Place, Standing};
 use crate::carried::turns::Turns;
-use crate::runtime::Runtime;
 use hash_input::Inputs;
 use health::Report;
 use health::passive::{self, Outcome};
@@ -69,71 +65,6 @@ pub struct Ask<'a> {
     pub failed: &'a [usize],
     /// Whether health counts.
     pub checked: bool,
-}
-
-/// The balancers of one revision.
-#[derive(Clone, Default)]
-pub struct Balancers {
-    by_name: HashMap<Box<str>, Arc<Balancer>, RandomState>,
-}
-
-impl Balancers {
-    /// One for each upstream. One whose documents did not change is the one of the `previous` revision; one that did
-    /// keeps what is known of its peers.
-    pub fn build(model: &Model, previous: Option<&Runtime>) -> Self {
-        let previous = previous.map(|runtime| (&*runtime.model, &runtime.balancers));
-        if let Some((old, balancers)) = previous
-            && old.upstreams.is_same(&model.upstreams)
-            && old.targets.is_same(&model.targets)
-        {
-            return balancers.clone();
-        }
-        let mut targets: HashMap<Uuid, Vec<Arc<Target>>, RandomState> = HashMap::default();
-        for target in model.targets.values() {
-            let of_upstream = targets.entry(target.upstream.uuid()).or_default();
-            of_upstream.push(target.clone());
-        }
-        let built = model.upstreams.iter().map(|(id, upstream)| {
-            let mut targets = targets.remove(id).unwrap_or_default();
-            targets.sort_unstable_by_key(|target| target.id.uuid());
-            let known = previous.and_then(|(_, balancers)| balancers.of(id));
-            let balancer = match known {
-                Some(known) if known.is_of(upstream, &targets) => known.clone(),
-                _ => Arc::new(Balancer::new(
-                    upstream.clone(),
-                    targets,
-                    known.map(|known| &**known),
-                )),
-            };
-            (Box::from(&*upstream.name), balancer)
-        });
-        Self {
-            by_name: built.collect(),
-        }
-    }
-
-    /// That of the upstream with this name.
-    pub fn get(&self, name: &str) -> Option<&Arc<Balancer>> {
-        self.by_name.get(name)
-    }
-
-    /// That of the upstream with this name or id.
-    pub fn find(&self, key: &str) -> Option<&Arc<Balancer>> {
-        match Uuid::try_parse(key) {
-            Ok(id) => self.of(&id),
-            Err(_) => self.get(key),
-        }
-    }
-
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Balancer>> {
-        self.by_name.values()
-    }
-
-    fn of(&self, id: &Uuid) -> Option<&Arc<Balancer>> {
-        self.iter()
-            .find(|balancer| balancer.upstream.id.uuid() == *id)
-    }
 }
 
 impl Balancer {

@@ -15,7 +15,9 @@ use uuid::Uuid;
 
 use super::health::passive::Outcome;
 use super::peers::Peers;
-use super::{Balancer, Balancers, report};
+use super::revision::Balancers;
+use super::{Balancer, report};
+use crate::carried::dns::tests::{Server, a, service};
 use crate::carried::dns::{Dns, Options};
 use crate::runtime::{ProxySettings, Runtime};
 
@@ -409,4 +411,58 @@ async fn what_is_known_of_peers_outlives_a_change_of_their_upstream() {
             .is_some()
     );
     assert!(second.balancers.find("other").is_none());
+}
+
+/// Checklist 38.
+#[tokio::test]
+async fn services_have_the_weight_and_the_port_of_their_records() {
+    let server = Server::start(vec![
+        ("s.test.", 60, service(1, 30, 8001, "one.test.")),
+        ("s.test.", 60, service(1, 10, 0, "two.test.")),
+        ("one.test.", 60, a(1)),
+        ("two.test.", 60, a(2)),
+    ])
+    .await;
+    let host = |peers: &Peers| peers.list[0].host.to_str().map(str::to_owned).ok();
+    let plain = balancer(json!({}), &[("s.test:80", 100)]);
+    let peers = plain.peers(&server.dns()).await;
+    let expected = [("10.0.0.1:8001", 30), ("10.0.0.2:80", 10)];
+    let expected = expected.map(|(address, share)| (address.to_owned(), share));
+    assert_eq!(shares(&plain, &peers, 40), HashMap::from(expected));
+    assert_eq!(host(&peers).as_deref(), Some("s.test:8001"));
+    let named = balancer(json!({ "use_srv_name": true }), &[("s.test:80", 100)]);
+    let peers = named.peers(&server.dns()).await;
+    assert_eq!(host(&peers).as_deref(), Some("one.test:8001"));
+    let none = balancer(json!({}), &[("s.test:80", 0)]);
+    assert_eq!(none.pick(&*none.peers(&server.dns()).await, 0, &[]), None);
+}
+
+#[tokio::test]
+async fn a_name_is_followed_where_it_leads_and_addresses_that_stay_keep_their_health() {
+    let server = Server::start(vec![("m.test.", 0, a(1)), ("m.test.", 0, a(2))]).await;
+    let balancer = balancer(passive(0), &[("m.test:80", 100)]);
+    let dns = server.dns();
+    let peers = balancer.peers(&dns).await;
+    balancer.tried(&peers.list[1], Outcome::Broken);
+    server.replace(vec![("m.test.", 0, a(2)), ("m.test.", 0, a(3))]);
+    let peers = balancer.peers(&dns).await;
+    let found: Vec<_> = peers
+        .list
+        .iter()
+        .map(|peer| {
+            (
+                peer.found.place.address.to_string(),
+                peer.state.health.is_healthy(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("10.0.0.2:80".to_owned(), false),
+            ("10.0.0.3:80".to_owned(), true)
+        ]
+    );
+    server.replace(vec![]);
+    assert!(balancer.peers(&dns).await.list.is_empty());
 }

@@ -244,4 +244,4 @@ fn lower(name: &str) -> Cow<'_, str> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -14,7 +14,7 @@ use shared::types::Protocol;
 
 use super::credentials::Credentials;
 use super::{ProxySettings, RouteEntry, Runtime, UpstreamPlan};
-use crate::balancer::Balancers;
+use crate::balancer::revision::Balancers;
 use crate::plugins::{self, Instance, PhaseSet, Plugins};
 use crate::router::{Protocols, Router};
 

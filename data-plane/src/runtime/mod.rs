@@ -18,7 +18,8 @@ use shared::model::Model;
 use shared::sync::Version;
 use uuid::Uuid;
 
-use crate::balancer::{Balancer, Balancers};
+use crate::balancer::Balancer;
+use crate::balancer::revision::Balancers;
 use crate::plugins::{Chain, Plugins, Verifier};
 use crate::router::{Protocols, Router};
 use credentials::Credentials;

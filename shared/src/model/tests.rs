@@ -517,3 +517,23 @@ fn a_model_built_from_changes_is_the_one_built_from_everything() {
     };
     runner.run(&steps, property).unwrap();
 }
+
+#[test]
+fn a_target_needs_its_upstream() {
+    let mut state = State::new();
+    set(&mut state, "upstreams", 1, json!({ "name": "u.test" }));
+    let target = json!({ "target": "10.0.0.1:80", "upstream": key(1) });
+    set(&mut state, "targets", 2, target);
+    let model = built(&state);
+    assert_eq!(model.targets[&id(2)].weight(), 100);
+    assert_eq!(model.upstreams[&id(1)].slots, Some(10_000));
+    let mut alone = state.clone();
+    alone.remove("upstreams", &id(1));
+    let found = rebuilt(&alone, &state, &model).map(drop).unwrap_err();
+    let text = found.iter().map(ToString::to_string).collect::<String>();
+    let expected = format!(
+        "upstream: refers to upstreams '{}', which does not exist",
+        id(1)
+    );
+    assert!(text.contains(&expected), "{text}");
+}

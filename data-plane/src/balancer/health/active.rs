@@ -2,6 +2,7 @@
 //!
 //! One task per upstream that asks at all, on the background runtime; it follows the revision that is served.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,10 +23,12 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_rustls::TlsConnector;
+use uuid::Uuid;
 
 use super::Report;
+use crate::balancer::Balancer;
 use crate::balancer::peers::Peer;
-use crate::balancer::{Balancer, Balancers};
+use crate::balancer::revision::Balancers;
 use crate::carried::connect::Connector;
 use crate::carried::dns::Dns;
 
@@ -39,7 +42,14 @@ pub struct Checks {
     dns: Dns,
     connector: Connector,
     background: Handle,
-    running: Mutex<Vec<Running>>,
+    following: Mutex<Following>,
+}
+
+/// The revision that is followed, and the tasks for it.
+#[derive(Default)]
+struct Following {
+    balancers: Balancers,
+    running: HashMap<Uuid, Running>,
 }
 
 /// The task that asks the peers of one balancer.
@@ -61,35 +71,38 @@ impl Checks {
             dns,
             connector,
             background,
-            running: Mutex::default(),
+            following: Mutex::default(),
         }
     }
 
     /// Follows a revision: what it does not have ends, what it has new begins, what stayed goes on undisturbed.
     pub fn follow(&self, balancers: &Balancers) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted: Vec<&Arc<Balancer>> =
-            balancers.iter().filter(|balancer| asks(balancer)).collect();
-        let same = |one: &Arc<Balancer>, other: &Arc<Balancer>| Arc::ptr_eq(one, other);
-        running.retain(|known| {
-            wanted
-                .iter()
-                .any(|balancer| same(balancer, &known.balancer))
-        });
-        for balancer in wanted {
-            if running.iter().any(|known| same(balancer, &known.balancer)) {
-                continue;
-            }
-            let asking = Asking {
-                balancer: balancer.clone(),
-                dns: self.dns.clone(),
-                connector: self.connector.clone(),
-            };
-            let task = self.background.spawn(asking.run()).abort_handle();
-            running.push(Running {
-                balancer: balancer.clone(),
-                task,
-            });
+        let mut following = self
+            .following
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if following.balancers.is_same(balancers) {
+            return;
+        }
+        let mut before = std::mem::take(&mut following.running);
+        for (id, balancer) in balancers.iter().filter(|(_, balancer)| asks(balancer)) {
+            let known = before.remove(id);
+            let kept = known.filter(|known| Arc::ptr_eq(&known.balancer, balancer));
+            let running = kept.unwrap_or_else(|| self.start(balancer));
+            following.running.insert(*id, running);
+        }
+        following.balancers = balancers.clone();
+    }
+
+    fn start(&self, balancer: &Arc<Balancer>) -> Running {
+        let asking = Asking {
+            balancer: balancer.clone(),
+            dns: self.dns.clone(),
+            connector: self.connector.clone(),
+        };
+        Running {
+            balancer: balancer.clone(),
+            task: self.background.spawn(asking.run()).abort_handle(),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 
 /// A name server over UDP that answers from a list.
-struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     zone: Arc<Zone>,
 }
@@ -27,7 +27,7 @@ struct Zone {
 }
 
 impl Server {
-    async fn start(records: Vec<(&'static str, u32, RData)>) -> Server {
+    pub(crate) async fn start(records: Vec<(&'static str, u32, RData)>) -> Server {
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("binds");
         let address = socket.local_addr().expect("is bound");
         let zone = Arc::new(Zone {
@@ -38,7 +38,7 @@ impl Server {
         Server { address, zone }
     }
 
-    fn dns(&self) -> Dns {
+    pub(crate) fn dns(&self) -> Dns {
         self.dns_in_order(Options::default().order)
     }
 
@@ -51,7 +51,7 @@ impl Server {
         Dns::new(options, Handle::current()).expect("has a server")
     }
 
-    fn replace(&self, records: Vec<(&'static str, u32, RData)>) {
+    pub(crate) fn replace(&self, records: Vec<(&'static str, u32, RData)>) {
         *self.zone.records.lock().unwrap() = records;
     }
 
@@ -116,11 +116,11 @@ impl Zone {
     }
 }
 
-fn a(last: u8) -> RData {
+pub(crate) fn a(last: u8) -> RData {
     RData::A(A::new(10, 0, 0, last))
 }
 
-fn service(priority: u16, weight: u16, port: u16, target: &str) -> RData {
+pub(crate) fn service(priority: u16, weight: u16, port: u16, target: &str) -> RData {
     RData::SRV(SRV::new(
         priority,
         weight,
@@ -398,4 +398,43 @@ async fn a_request_that_gives_up_does_not_take_the_question_with_it() {
     let impatient = tokio::time::timeout(Duration::from_millis(20), first(&dns, "a.test")).await;
     assert!(impatient.is_err());
     assert_eq!(dns.shared.asking.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn every_place_of_a_name_is_told_with_how_long_it_holds() {
+    let server = Server::start(vec![
+        ("a.test.", 60, a(1)),
+        ("a.test.", 60, a(2)),
+        ("brief.test.", 0, a(3)),
+        ("s.test.", 60, service(1, 20, 8001, "one.test.")),
+        ("s.test.", 60, service(1, 0, 0, "a.test.")),
+        ("one.test.", 60, a(4)),
+    ])
+    .await;
+    let dns = server.dns();
+    let ips = |places: Vec<Place>| places.iter().map(|place| place.ip).collect::<Vec<_>>();
+    let ip = |last| address(last, 0).ip();
+    let (found, holds) = dns.places("a.test").await;
+    assert_eq!(found.map(ips), Ok(vec![ip(1), ip(2)]));
+    assert!(
+        matches!(holds, Holds::Until(until) if until > Instant::now() + Duration::from_secs(50))
+    );
+    let (found, holds) = dns.places("brief.test").await;
+    assert_eq!((found.map(ips), holds), (Ok(vec![ip(3)]), Holds::Once));
+    let (found, holds) = dns.places("none.test").await;
+    assert_eq!(found, Err(DnsError::NotFound));
+    assert!(matches!(holds, Holds::Until(_)));
+    let (found, _) = dns.places("s.test").await;
+    let place = |last, port, weight, name: &str| Place {
+        ip: ip(last),
+        port,
+        weight: Some(weight),
+        name: Some(name.into()),
+    };
+    let expected = [
+        place(4, Some(8001), 20, "one.test"),
+        place(1, None, 1, "a.test"),
+        place(2, None, 1, "a.test"),
+    ];
+    assert_eq!(found, Ok(expected.to_vec()));
 }
