@@ -10,8 +10,9 @@ use tokio::sync::OnceCell;
 
 /// A delta may always weigh that much, whatever the snapshot does.
 const SMALL: usize = 64 << 10;
-/// Versions whose states stay in memory: they share nearly everything, and most bases are among them.
-const RECENT: usize = 256;
+/// Versions whose states stay in memory: nearly every base is among them, the log has the others. Not more, for in a burst of
+/// writes each version has its own copy of what the burst touched: 256 of them weighed more than the documents.
+const RECENT: usize = 16;
 
 /// One published version.
 pub(super) struct Target {

