@@ -145,6 +145,7 @@ impl Drop for Threads {
 pub async fn start(config: Config) -> Result<Running, StartError> {
     let store = open(&config).await?;
     warn_of_doors(&config, &store).await?;
+    access::welcome_commands(&store, &config.data_dir).await?;
     let shutdown = CancellationToken::new();
     let threads = Threads(vec![runtime("admin")?, runtime("sync")?]);
     let [admin_runtime, sync_runtime] = [0, 1].map(|n| threads.0[n].handle().clone());

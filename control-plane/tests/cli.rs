@@ -250,3 +250,64 @@ fn admin_tokens_are_made_listed_and_revoked_while_no_control_plane_runs() {
     assert!(said.contains("there is no token named 'ci'"), "{said}");
     assert_eq!(text(&run(&["list"]).stdout).lines().count(), 1);
 }
+
+#[test]
+fn a_backup_needs_a_store_and_a_restore_a_backup() {
+    let folder = folder();
+    let failed = |words: &[&str], said: &str| {
+        let output = headgate_cp(&folder, words);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {output:?}");
+        let error = text(&output.stderr);
+        assert!(error.contains(said), "{words:?}: {error}");
+    };
+    failed(
+        &["backup", "b.db"],
+        "there is no store in './headgate-data/cp'",
+    );
+    failed(&["restore", "b.db"], "cannot read 'b.db'");
+    std::fs::write(folder.path().join("text"), "no backup").expect("written");
+    failed(
+        &["restore", "text"],
+        "'text' is not a backup of headgate-cp",
+    );
+    std::fs::create_dir_all(folder.path().join("headgate-data/cp")).expect("the state's folder");
+    let admin = unused();
+    let words = [
+        "admin-token",
+        "create",
+        "--role",
+        "read",
+        "--name",
+        "ci",
+        "--admin-listen",
+        &admin,
+    ];
+    assert_eq!(headgate_cp(&folder, &words).status.code(), Some(0));
+    let made = headgate_cp(&folder, &["backup", "b.db"]);
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    let said = text(&made.stdout);
+    assert!(
+        said.starts_with("backup of revision 0 (0 documents, 0 files, "),
+        "{said}"
+    );
+    failed(&["backup", "b.db"], "'b.db' exists already");
+    let restored = headgate_cp(&folder, &["restore", "b.db", "--data-dir", "other"]);
+    assert_eq!(restored.status.code(), Some(0), "{restored:?}");
+    let said = text(&restored.stdout);
+    assert!(said.starts_with("restored revision 0, as epoch "), "{said}");
+    let words = [
+        "admin-token",
+        "list",
+        "--data-dir",
+        "other",
+        "--admin-listen",
+        &admin,
+    ];
+    let listed = text(&headgate_cp(&folder, &words).stdout);
+    assert!(listed.starts_with("ci\tread\t"), "{listed}");
+    let help = text(&headgate_cp(&folder, &["restore", "--help"]).stdout);
+    assert!(
+        help.contains("revoke them again") && help.contains("before-restore"),
+        "{help}"
+    );
+}

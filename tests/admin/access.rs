@@ -171,3 +171,65 @@ async fn an_operator_makes_a_token_on_a_stopped_system_and_uses_it_over_tls() {
     assert_eq!(gone.code, Some(0), "{gone:?}");
     ask("/services", &ci).await.expect_status(401);
 }
+
+#[tokio::test]
+async fn commands_on_the_same_machine_need_no_token_even_where_others_do() {
+    let gateway = Gateway::with(Setup::nodes(0)).await;
+    let folder = gateway.folder().join("guarded");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let state = folder.join("state").display().to_string();
+    let process = Launch::new("headgate-cp", &folder)
+        .args(["--data-dir", &state, "--admin-listen", "0.0.0.0:0"])
+        .args([
+            "--sync-listen",
+            "127.0.0.1:0",
+            "--enroll-listen",
+            "127.0.0.1:0",
+        ])
+        .start()
+        .await;
+    let listen = format!("0.0.0.0:{}", process.address("admin").port());
+    let create = |state: &str, name: &str| -> Vec<String> {
+        let words = ["admin-token", "create", "--role", "admin", "--name", name];
+        let places = ["--admin-listen", &listen, "--data-dir", state];
+        words
+            .iter()
+            .chain(&places)
+            .map(|word| (*word).to_owned())
+            .collect()
+    };
+    let run = async |words: Vec<String>| {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        headgate_cp(&gateway, &words, None).await
+    };
+    let made = run(create(&state, "ann")).await;
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let elsewhere = folder.join("elsewhere").display().to_string();
+    let refused = run(create(&elsewhere, "bob")).await;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("401"), "{refused:?}");
+    let port = process.address("admin").port();
+    let bearer = format!("Bearer {}", made.stdout.trim());
+    let request = Request::get("/headgate/audit").header("Authorization", &bearer);
+    let audit = wire::exchange(([127, 0, 0, 1], port).into(), &request).await;
+    let audit: Value = audit.expect_status(200).json();
+    let rows = audit["data"].as_array().expect("rows");
+    assert_eq!(
+        rows.len(),
+        1,
+        "what a start leaves is no write of anybody's: {audit}"
+    );
+    assert_eq!(
+        (&rows[0]["who"], &rows[0]["from"]),
+        (&json!("local"), &json!("127.0.0.1"))
+    );
+    // The word is the folder's secret, and listed nowhere.
+    let mode = std::fs::metadata(format!("{state}/admin.token")).expect("a file");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&mode.permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let request = Request::get("/headgate/admin-tokens").header("Authorization", &bearer);
+    let listed = wire::exchange(([127, 0, 0, 1], port).into(), &request)
+        .await
+        .json();
+    assert_eq!(listed["data"].as_array().map(Vec::len), Some(1), "{listed}");
+}

@@ -156,6 +156,16 @@ impl Access {
     }
 }
 
+impl Access {
+    /// With another token, if none was given.
+    #[must_use]
+    pub fn or_token(mut self, word: impl FnOnce() -> Option<String>) -> Self {
+        let word = || word().map(|text| Secret::from(text.trim()));
+        self.token = self.token.or_else(word);
+        self
+    }
+}
+
 /// An Admin API that can be asked.
 pub struct AdminApi {
     url: AdminUrl,

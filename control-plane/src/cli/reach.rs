@@ -3,10 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use clap::Arg;
-use shared::settings::{Exit, Listeners, Settings, flags};
+use shared::settings::{Exit, Listen, Listeners, Settings, flags};
 
 use super::admin_api::{Access, AdminApi, AdminError, AdminUrl};
 use crate::Config;
+use crate::admin::access::local_word;
 use crate::store::{Store, StoreError};
 
 /// Who has the answer.
@@ -73,11 +74,22 @@ pub async fn ask_or_open<T>(
     let Some(url) = own(&config.admin_listen) else {
         return open(config, "admin_listen is off").await;
     };
-    let api = AdminApi::new(url, access, config)?;
+    let access = at_home(config, access);
+    let api = AdminApi::new(url, &access, config)?;
     match ask(&api).await {
         Ok(answer) => Ok(Reached::Answer(answer)),
         Err(error @ AdminError::Unreachable { .. }) => open(config, &error.to_string()).await,
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Where every own listener asks for a token and none is given: the word that the control plane left in its folder.
+fn at_home(config: &Config, access: &Access) -> Access {
+    let mut listeners = config.admin_listen.0.iter();
+    let open = listeners.any(|listen| listen.address.ip().is_loopback());
+    match open {
+        true => access.clone(),
+        false => access.clone().or_token(|| local_word(&config.data_dir)),
     }
 }
 
@@ -102,10 +114,14 @@ async fn open<T>(config: &Config, asked: &str) -> Result<Reached<T>, ReachError>
     }
 }
 
-/// The Admin API of the control plane that these settings start, seen from this machine: without TLS where it can be.
+/// The Admin API of the control plane that these settings start, seen from this machine: on loopback and without TLS
+/// where it can be.
 fn own(listeners: &Listeners) -> Option<AdminUrl> {
-    let plain = listeners.0.iter().find(|listen| !listen.tls);
-    let listen = plain.or(listeners.0.first())?;
+    let all = || listeners.0.iter();
+    let own = |listen: &&Listen| listen.address.ip().is_loopback();
+    let plain = |listen: &&Listen| !listen.tls;
+    let at_home = all().filter(own).find(plain).or(all().find(own));
+    let listen = at_home.or(all().find(plain)).or(all().next())?;
     let mut address: SocketAddr = listen.address;
     if address.ip().is_unspecified() {
         address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -119,14 +135,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_own_admin_api_is_the_first_plain_listener_or_else_the_first() {
+    fn the_own_admin_api_is_on_loopback_and_without_tls_where_it_can_be() {
         for (listen, url) in [
             (
                 "127.0.0.1:8001, 127.0.0.1:8444 ssl",
                 Some("http://127.0.0.1:8001"),
             ),
             (
-                "127.0.0.1:8444 ssl, 0.0.0.0:9001",
+                "0.0.0.0:9001, 127.0.0.1:8444 ssl",
+                Some("https://127.0.0.1:8444"),
+            ),
+            (
+                "10.0.0.1:8444 ssl, 0.0.0.0:9001",
                 Some("http://127.0.0.1:9001"),
             ),
             ("127.0.0.1:8444 ssl", Some("https://127.0.0.1:8444")),

@@ -2,7 +2,7 @@
 
 use super::StoreError;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -53,6 +53,16 @@ impl Directory {
         File::open(&self.path)?.sync_all()?;
         Ok(path)
     }
+}
+
+/// Writes a file that only its user can read, whole or not at all.
+pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let draft = path.with_extension("draft");
+    let mut file = private_file(&draft)?;
+    file.set_len(0)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    std::fs::rename(&draft, path)
 }
 
 /// A file that only its user can read, made if need be.

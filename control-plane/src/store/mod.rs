@@ -29,6 +29,7 @@ mod writer;
 pub use audit::{AuditChange, AuditPage, AuditRow};
 pub use author::Author;
 pub use backup::{Backup, BackupError, Restored, back_up, restore};
+pub use directory::write_private;
 pub use error::{Rejection, StoreError, WriteError};
 pub use history::LogRow;
 pub use query::{Filter, Listing, Page, Stored, TagPage, TagRow};

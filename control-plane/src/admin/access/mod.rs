@@ -15,7 +15,9 @@ pub use endpoints::{
     item as token,
 };
 pub use roles::{Role, needed};
-pub use tokens::{CreateError, NewAdminToken, TokenStatus, create, list, revoke};
+pub use tokens::{
+    CreateError, NewAdminToken, TokenStatus, create, list, local_word, revoke, welcome_commands,
+};
 
 use super::Admin;
 use super::endpoints::Action;
@@ -62,7 +64,7 @@ impl Door {
 /// Who sent a request, and what they may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// `token:ci`, `loopback`, or `anonymous`.
+    /// `token:ci`, `local` (a command on this machine), `loopback`, or `anonymous`.
     pub name: String,
     pub role: Role,
     pub from: Option<IpAddr>,
@@ -112,7 +114,7 @@ impl Admin {
         if let Some(word) = sent(headers)? {
             let token = tokens::verify(&self.store, word).await?;
             return Ok(Caller {
-                name: format!("token:{}", token.name),
+                name: token.caller(),
                 role: token.role,
                 from,
             });

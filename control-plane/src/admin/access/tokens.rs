@@ -5,11 +5,13 @@
 
 use super::Role;
 use crate::admin::error::Failure;
-use crate::store::{Author, Rejection, Store, StoreError, Write, WriteError};
+use crate::store::{self, Author, Rejection, Store, StoreError, Write, WriteError};
 use crate::sync::record;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -20,6 +22,12 @@ const TAG: &str = "hga1_";
 const BYTES: usize = 16 + 32;
 /// Ids are made of names below this one.
 const NAMES: Uuid = Uuid::from_u128(0x68ea_d6a7_e5ad_4d1e_9a5f_70ce_0a11_ce55);
+
+/// The token of commands on the control plane's own machine. Whoever may read the folder may do anything there, so the
+/// word lies in it, new with each start.
+const LOCAL: Uuid = Uuid::nil();
+const LOCAL_NAME: &str = "local";
+const LOCAL_FILE: &str = "admin.token";
 
 /// What a new token may do.
 #[derive(Clone, Debug)]
@@ -69,6 +77,14 @@ enum Refusal {
 }
 
 impl TokenStatus {
+    /// What the audit calls whoever sends it.
+    pub fn caller(&self) -> String {
+        match self.id == LOCAL {
+            true => LOCAL_NAME.to_owned(),
+            false => format!("token:{}", self.name),
+        }
+    }
+
     fn is_over(&self, now: u64) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
@@ -153,6 +169,45 @@ pub async fn create(
     Ok(word)
 }
 
+/// Leaves a fresh word in `data_dir` by which commands on this machine are let in where others need a token.
+///
+/// # Errors
+/// If the store or the file cannot be written.
+pub async fn welcome_commands(store: &Store, data_dir: &Path) -> Result<(), StoreError> {
+    let mut secret = [0; 32];
+    aws_lc_rs::rand::fill(&mut secret)
+        .map_err(|_| StoreError::Storage("no randomness for a token".to_owned()))?;
+    let status = TokenStatus {
+        id: LOCAL,
+        name: LOCAL_NAME.to_owned(),
+        role: Role::Admin,
+        created_at: record::now(),
+        created_by: LOCAL_NAME.to_owned(),
+        expires_at: None,
+    };
+    let record = Record {
+        status,
+        secret_hash: blake3::hash(&secret).to_hex().to_string(),
+    };
+    let write = Write::Upsert {
+        kind: KIND,
+        document: record::document(&record),
+    };
+    let written = store.write(vec![write], "control-plane").await;
+    written.map_err(record::storage)?;
+    let path = data_dir.join(LOCAL_FILE);
+    let saved = store::write_private(&path, word(LOCAL, &secret).as_bytes());
+    saved.map_err(|error: io::Error| StoreError::Open {
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    })
+}
+
+/// The word that the control plane of that folder left for commands, if this user may read it.
+pub fn local_word(data_dir: &Path) -> Option<String> {
+    std::fs::read_to_string(data_dir.join(LOCAL_FILE)).ok()
+}
+
 /// Every token, by name.
 ///
 /// # Errors
@@ -162,6 +217,7 @@ pub async fn list(store: &Store) -> Result<Vec<TokenStatus>, StoreError> {
     let mut found: Vec<TokenStatus> = records
         .into_iter()
         .map(|(record, _)| record.status)
+        .filter(|status| status.id != LOCAL)
         .collect();
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
@@ -174,7 +230,8 @@ pub async fn list(store: &Store) -> Result<Vec<TokenStatus>, StoreError> {
 pub async fn find(store: &Store, name: &str) -> Result<Option<TokenStatus>, StoreError> {
     let id = Uuid::parse_str(name).unwrap_or_else(|_| id_of(name));
     let found = record::get::<Record>(store, KIND, id).await?;
-    Ok(found.map(|(record, _)| record.status))
+    let found = found.map(|(record, _)| record.status);
+    Ok(found.filter(|status| status.id != LOCAL))
 }
 
 /// Makes the token of that name or id good for nothing; false: there is none.
