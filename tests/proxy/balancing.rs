@@ -437,6 +437,30 @@ async fn an_answer_that_does_not_come_in_time_is_a_failure() {
     becomes(&gateway, upstream.address(), "UNHEALTHY").await;
 }
 
+/// Checklist 36. The target is the node's own TLS port, whose certificate nobody vouches for.
+#[tokio::test]
+async fn https_checks_verify_the_certificate_unless_told_not_to() {
+    let checks = |verify: bool| {
+        json!({ "healthchecks": { "active": {
+            "type": "https", "https_verify_certificate": verify,
+            "healthy": { "interval": 0.05, "successes": 1, "http_statuses": [404] },
+            "unhealthy": { "interval": 0.05, "tcp_failures": 1 },
+        } } })
+    };
+    let gateway = balanced(Setup::default(), checks(true), json!({})).await;
+    let admin = gateway.admin();
+    admin.delete("/routes/orders").await.expect_status(204);
+    let own = gateway.node().proxy_tls;
+    target(&gateway, own, 100).await;
+    gateway.settled().await;
+    becomes(&gateway, own, "UNHEALTHY").await;
+    admin
+        .patch("/upstreams/u.test", checks(false))
+        .await
+        .expect_status(200);
+    becomes(&gateway, own, "HEALTHY").await;
+}
+
 #[tokio::test]
 async fn tcp_checks_only_connect() {
     let mut checks = active("/");
