@@ -25,7 +25,7 @@ use futures_util::future::join_all;
 use shared::entities::{Target, Upstream};
 use shared::types::{Algorithm, TargetHost};
 use std::net::SocketAddr;
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, timeout};
 
 use crate::carried::dns::{Dns, DnsError, Holds};
 use crate::carried::standing::{Place, Standing};
@@ -37,6 +37,8 @@ use peers::{Current, Found, Layout, Peer, Peers};
 
 /// How long a name that leads nowhere is left alone.
 const NOWHERE: Duration = Duration::from_secs(30);
+/// How long a request waits for names where there are other targets to go to.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// An upstream with its targets, as of one revision.
 pub struct Balancer {
@@ -53,6 +55,8 @@ pub struct Balancer {
     turns: Turns,
     /// `None` until the names of the targets have been looked up.
     current: ArcSwapOption<Current>,
+    /// What the revision before knew of the targets that stayed, until then.
+    before: Option<Arc<Peers>>,
     renewing: AtomicBool,
 }
 
@@ -74,7 +78,7 @@ impl Balancer {
         targets: Vec<Arc<Target>>,
         known: Option<&Balancer>,
     ) -> Self {
-        let balancer = Self {
+        let mut balancer = Self {
             inputs: Inputs::of(&upstream),
             algorithm: upstream.algorithm.unwrap_or_default(),
             checked: upstream.healthchecks.enabled(),
@@ -83,20 +87,40 @@ impl Balancer {
                 .unwrap_or_default(),
             turns: Turns::default(),
             current: ArcSwapOption::empty(),
+            before: None,
             renewing: AtomicBool::new(false),
             upstream,
             targets,
         };
-        let literal = |target: &Arc<Target>| matches!(target.target.host, TargetHost::Address(_));
-        if balancer.targets.iter().all(literal) {
-            let found = balancer
-                .targets
-                .iter()
-                .filter_map(|target| of_literal(target))
-                .collect();
+        let targets = balancer.targets.iter();
+        let mut found: Vec<Found> = targets.filter_map(|target| of_literal(target)).collect();
+        if found.len() == balancer.targets.len() {
             balancer.lay_out(found, Holds::ForEver);
+            return balancer;
         }
+        found.extend(known.map(|known| balancer.kept(known)).unwrap_or_default());
+        found.sort_unstable();
+        let before = Peers::new(found, balancer.layout(), &balancer.standing);
+        balancer.before = (!before.list.is_empty()).then(|| Arc::new(before));
         balancer
+    }
+
+    /// Where the names that stayed as they were led to.
+    fn kept(&self, known: &Balancer) -> Vec<Found> {
+        let Some(current) = known.current.load_full() else {
+            return Vec::new();
+        };
+        let stayed = |found: &Found| {
+            let of = |targets: &[Arc<Target>]| {
+                let place = targets.binary_search_by_key(&found.target, |target| target.id.uuid());
+                let target = &targets[place.ok()?];
+                let is_name = matches!(target.target.host, TargetHost::Name(_));
+                is_name.then(|| (target.target.clone(), target.weight()))
+            };
+            of(&self.targets).is_some_and(|target| of(&known.targets) == Some(target))
+        };
+        let peers = current.peers.list.iter().map(|peer| &peer.found);
+        peers.filter(|found| stayed(found)).cloned().collect()
     }
 
     fn is_of(&self, upstream: &Arc<Upstream>, targets: &[Arc<Target>]) -> bool {
@@ -110,7 +134,8 @@ impl Balancer {
     }
 
     /// The peers of now. Only the first request waits for names to be looked up, or each if they are good for one
-    /// question only; later ones use what is known while it is looked up again.
+    /// question only; later ones use what is known while it is looked up again. Where something is known, a name
+    /// server that does not answer holds nobody up for long.
     pub async fn peers(self: &Arc<Self>, dns: &Dns) -> Arc<Peers> {
         match &*self.current.load() {
             Some(current) if current.is_fresh() => return current.peers.clone(),
@@ -120,7 +145,20 @@ impl Balancer {
             }
             _ => {}
         }
-        self.look_up(dns).await
+        let current = self.current.load_full();
+        let known = current.map(|current| current.peers.clone());
+        let Some(known) = known.or_else(|| self.before.clone()) else {
+            return self.look_up(dns).await;
+        };
+        if let Ok(peers) = timeout(PATIENCE, self.look_up(dns)).await {
+            return peers;
+        }
+        self.current.store(Some(Arc::new(Current {
+            peers: known.clone(),
+            holds: Holds::Until(Instant::now()),
+        })));
+        self.renew(dns);
+        known
     }
 
     /// Looks the names up again beside the requests, once at a time.

@@ -466,3 +466,44 @@ async fn a_name_is_followed_where_it_leads_and_addresses_that_stay_keep_their_he
     server.replace(vec![]);
     assert!(balancer.peers(&dns).await.list.is_empty());
 }
+
+#[tokio::test]
+async fn a_new_name_that_nobody_answers_for_holds_up_nobody() {
+    let server = Server::start(vec![("a.test.", 60, a(1)), ("b.test.", 60, a(2))]).await;
+    let dns = server.dns();
+    let first = balancer(json!({}), &[("a.test:80", 100), ("10.0.0.9:80", 100)]);
+    first.peers(&dns).await;
+    server.be_silent(true);
+    let upstream: Arc<Upstream> = read(upstream_document(&json!({})));
+    let of = [("a.test:80", 100), ("10.0.0.9:80", 100), ("b.test:80", 100)];
+    let second = Arc::new(Balancer::new(upstream, targets(&of), Some(&first)));
+    let begun = std::time::Instant::now();
+    let addresses = |peers: &Peers| {
+        let of = peers
+            .list
+            .iter()
+            .map(|peer| peer.found.place.address.to_string());
+        of.collect::<Vec<_>>()
+    };
+    for _ in 0..5 {
+        let peers = second.peers(&dns).await;
+        assert_eq!(
+            addresses(&peers),
+            ["10.0.0.1:80", "10.0.0.9:80"],
+            "those that are known"
+        );
+    }
+    assert!(
+        begun.elapsed() < super::PATIENCE * 3,
+        "only the first request waited"
+    );
+    server.be_silent(false);
+    let deadline = begun + std::time::Duration::from_secs(60);
+    while second.peers(&dns).await.list.len() < 3 {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the new name is never found"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}

@@ -51,6 +51,11 @@ impl Server {
         Dns::new(options, Handle::current()).expect("has a server")
     }
 
+    /// Lets questions lie, or answers again.
+    pub(crate) fn be_silent(&self, silent: bool) {
+        self.zone.silent.store(silent, Ordering::Relaxed);
+    }
+
     pub(crate) fn replace(&self, records: Vec<(&'static str, u32, RData)>) {
         *self.zone.records.lock().unwrap() = records;
     }
