@@ -58,6 +58,9 @@ pub(crate) fn expand(input: DeriveInput) -> syn::Result<TokenStream> {
                     has_updated_at: schema.field("updated_at").is_some(),
                     has_ttl: #ttl,
                     nested_only: #nested_only,
+                    no_way_up: false,
+                    name_list: ::core::option::Option::None,
+                    mentions: &[],
                     transformations: ::std::vec::Vec::new(),
                     schema,
                 };

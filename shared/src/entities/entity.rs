@@ -36,10 +36,44 @@ pub struct Entity {
     /// Whether it is reached only under what it belongs to: a list of its own it has not, the newest is listed first,
     /// and PUT changes one but never makes one (targets, admin-api.md 8.8).
     pub nested_only: bool,
+    /// Whether the documents it refers to have no address under its own (`/snis/{s}/certificate`).
+    pub no_way_up: bool,
+    /// A list that is shown and may be sent, and is not stored.
+    pub name_list: Option<NameList>,
+    /// Lists of ids that others must not be deleted from under: the path of the list and the kind of the documents.
+    /// Unlike a foreign key, an id may name nothing.
+    pub mentions: &'static [(&'static str, &'static str)],
     /// What is computed from the fields that were sent, in this order.
     pub transformations: Vec<Transformation>,
     /// Its fields and rules.
     pub schema: Schema,
+}
+
+/// A list of names: those of the documents of another kind that refer to this one. To write it is to write them.
+#[derive(Clone, Copy, Debug)]
+pub struct NameList {
+    /// What it is called here.
+    pub field: &'static str,
+    /// The kind of the documents that it names.
+    pub kind: &'static str,
+    /// The field by which they refer to this one.
+    pub link: &'static str,
+    /// Their unique field that is listed; it also stands for this document's id in a path.
+    pub name: &'static str,
+    /// What one of them is called in answers.
+    pub called: &'static str,
+}
+
+impl NameList {
+    /// The list, as a field of the document that shows it.
+    pub fn shown_as(&self) -> Field {
+        let documents = super::find(self.kind);
+        let name = documents.and_then(|entity| entity.schema.field(self.name));
+        let mut element = name.cloned().unwrap_or_else(Field::string);
+        (element.unique, element.name) = (false, "".into());
+        let list = Field::array(element).optional().named(self.field);
+        list.describe("Names that it is found and shown by; to write them is to write documents of their own.")
+    }
 }
 
 /// A computed value (Kong's `transformations`): a hash of a password, the digest of a certificate. It runs on a
@@ -152,6 +186,14 @@ impl Entity {
                 required.push("ttl".into());
             }
         }
+        if let Some(list) = &self.name_list {
+            out["properties"][list.field] = list.shown_as().json_schema(purpose);
+            if purpose == Purpose::Answer
+                && let Some(required) = out["required"].as_array_mut()
+            {
+                required.push(list.field.into());
+            }
+        }
         out
     }
 
@@ -218,6 +260,19 @@ impl Entity {
         found.collect()
     }
 
+    /// What its lists of ids mention: the path of the list, the kind and the id of a document that may exist.
+    pub fn mentioned(&self, document: &Document) -> Vec<(&'static str, &'static str, Uuid)> {
+        let lists = self.mentions.iter().flat_map(|(path, kind)| {
+            let mut names = path.split('.');
+            let first = names.next().and_then(|name| document.get(name));
+            let list = names.fold(first, |value, name| value?.get(name));
+            let ids = list.and_then(Value::as_array).into_iter().flatten();
+            ids.filter_map(|id| canonical(id.as_str()?))
+                .map(|id| (*path, *kind, id))
+        });
+        lists.collect()
+    }
+
     /// Seconds until a stored document expires: `None` if it never does, 0 if it has.
     pub fn remaining(&self, document: &Document, now: f64) -> Option<u64> {
         let end = document.get("ttl").filter(|_| self.has_ttl)?.as_f64()?;
@@ -231,30 +286,43 @@ impl Entity {
         catalog: &'a Catalog,
     ) -> Result<Option<&'a Variant>, Violations> {
         match self.schema.selector {
-            Selector::Plugin => self.plugin_variant(document, catalog).map(Some),
+            Selector::Plugin => plugin_variant(document, catalog).map(Some),
+            Selector::Named { names, unknown } => match chosen_name(document)? {
+                name if names.contains(&name) => Ok(None),
+                name => Err(Violations::one("name", unknown(name))),
+            },
             _ => Ok(self.schema.variant_by_words(document)),
         }
     }
+}
 
-    fn plugin_variant<'a>(
-        &self,
-        document: &Document,
-        catalog: &'a Catalog,
-    ) -> Result<&'a Variant, Violations> {
-        let name = match document.get("name") {
-            None | Some(Value::Null) => {
-                return Err(Violations::one("name", "required field missing"));
-            }
-            Some(Value::String(name)) if name.is_empty() => {
-                return Err(Violations::one("name", "length must be at least 1"));
-            }
-            Some(Value::String(name)) => name,
-            Some(_) => return Err(Violations::one("name", "expected a string")),
-        };
-        catalog.plugin(name).map(|plugin| &plugin.variant).ok_or_else(|| {
-            Violations::one("name", format!("plugin '{name}' not enabled; add it to the 'plugins' configuration property"))
+fn plugin_variant<'a>(
+    document: &Document,
+    catalog: &'a Catalog,
+) -> Result<&'a Variant, Violations> {
+    let name = chosen_name(document)?;
+    catalog
+        .plugin(name)
+        .map(|plugin| &plugin.variant)
+        .ok_or_else(|| {
+            Violations::one(
+                "name",
+                format!(
+                    "plugin '{name}' not enabled; add it to the 'plugins' configuration property"
+                ),
+            )
         })
-    }
+}
+
+/// The name that says what the rest of a document means; without it nothing else can be judged.
+fn chosen_name(document: &Document) -> Result<&str, Violations> {
+    let wrong = match document.get("name") {
+        None | Some(Value::Null) => "required field missing",
+        Some(Value::String(name)) if name.is_empty() => "length must be at least 1",
+        Some(Value::String(name)) => return Ok(name),
+        Some(_) => "expected a string",
+    };
+    Err(Violations::one("name", wrong))
 }
 
 fn text_of(value: &Value) -> String {

@@ -4,34 +4,44 @@
 
 mod acl;
 mod basic_auth;
+mod ca_certificate;
 mod certificate;
 mod consumer;
 mod draft;
 mod entity;
 mod hmac_auth;
 mod jwt_secret;
+mod key;
 mod key_auth;
+mod key_set;
 mod plugin;
 mod route;
 mod service;
+mod sni;
 mod target;
 mod upstream;
+pub mod vault;
 
 use std::sync::LazyLock;
 
 pub use acl::Acl;
 pub use basic_auth::BasicAuth;
+pub use ca_certificate::CaCertificate;
 pub use certificate::Certificate;
 pub use consumer::Consumer;
-pub use entity::{Context, Entity, Reference, Transformation, UniqueKey, Upgrade};
+pub use entity::{Context, Entity, NameList, Reference, Transformation, UniqueKey, Upgrade};
 pub use hmac_auth::HmacAuth;
 pub use jwt_secret::{JwtAlgorithm, JwtSecret};
+pub use key::{Key, KeyPem};
 pub use key_auth::KeyAuth;
+pub use key_set::KeySet;
 pub use plugin::Plugin;
 pub use route::{Endpoint, Route};
 pub use service::Service;
+pub use sni::Sni;
 pub use target::Target;
 pub use upstream::{ActiveChecks, Healthchecks, PassiveChecks, Upstream};
+pub use vault::Vault;
 
 use crate::types::Referenced;
 
@@ -43,6 +53,12 @@ pub trait Declared: Referenced + serde::de::DeserializeOwned + Send + Sync + 'st
 
 static ALL: LazyLock<Vec<Entity>> = LazyLock::new(|| {
     vec![
+        Certificate::entity(),
+        Sni::entity(),
+        CaCertificate::entity(),
+        Vault::entity(),
+        KeySet::entity(),
+        Key::entity(),
         Service::entity(),
         Route::entity(),
         Consumer::entity(),

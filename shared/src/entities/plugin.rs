@@ -4,9 +4,9 @@ use derive::Entity;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Consumer, Entity, Route, Service};
+use super::{CaCertificate, Consumer, Entity, Route, Service};
 use crate::schema::{Described, Field, Kind, Selector};
-use crate::types::{Foreign, Id, Name, Protocol, Tag, Timestamp};
+use crate::types::{Foreign, Id, Name, Protocol, Referenced, Tag, Timestamp};
 
 /// What is done with requests, and for which.
 #[derive(Clone, Debug, Deserialize, Entity)]
@@ -60,5 +60,6 @@ impl Described for RawValue {
 
 fn by_name(mut entity: Entity) -> Entity {
     entity.schema.selector = Selector::Plugin;
+    entity.mentions = &[("config.ca_certificates", CaCertificate::KIND)];
     entity
 }

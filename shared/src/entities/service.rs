@@ -3,10 +3,10 @@
 use derive::Entity;
 use serde::Deserialize;
 
-use super::{Certificate, Entity};
+use super::{CaCertificate, Certificate, Entity};
 use crate::schema::{Check, Field, Rules, Shorthand};
 use crate::types::{
-    Foreign, Host, Id, Name, Protocol, Tag, Timestamp, UrlPath, UuidText, expand_url,
+    Foreign, Host, Id, Name, Protocol, Referenced, Tag, Timestamp, UrlPath, UuidText, expand_url,
 };
 
 /// An API that requests are forwarded to.
@@ -76,6 +76,7 @@ fn with_url(mut entity: Entity) -> Entity {
         takes_null: false,
         expand: expand_url,
     });
+    entity.mentions = &[("ca_certificates", CaCertificate::KIND)];
     entity
 }
 

@@ -612,6 +612,17 @@ fn every_entity_has_what_kong_has() {
     assert_eq!(
         listed,
         [
+            ("certificates", "certificates", "certificates", None),
+            ("snis", "snis", "snis", Some("name")),
+            (
+                "ca_certificates",
+                "ca_certificates",
+                "ca_certificates",
+                None
+            ),
+            ("vaults", "vaults", "vaults", Some("prefix")),
+            ("key_sets", "key-sets", "key-sets", Some("name")),
+            ("keys", "keys", "keys", Some("name")),
             ("services", "services", "services", Some("name")),
             ("routes", "routes", "routes", Some("name")),
             ("consumers", "consumers", "consumers", Some("username")),
@@ -635,20 +646,19 @@ fn every_entity_has_what_kong_has() {
             ("targets", "targets", "targets", None),
         ]
     );
-    let updated: Vec<_> = all()
+    let never_updated: Vec<_> = all()
         .iter()
-        .filter(|entity| entity.has_updated_at)
+        .filter(|entity| !entity.has_updated_at)
         .map(|entity| entity.kind)
         .collect();
     let expected = [
-        "services",
-        "routes",
-        "consumers",
-        "plugins",
-        "upstreams",
-        "targets",
+        "keyauth_credentials",
+        "basicauth_credentials",
+        "hmacauth_credentials",
+        "jwt_secrets",
+        "acls",
     ];
-    assert_eq!(updated, expected);
+    assert_eq!(never_updated, expected);
 }
 
 #[test]

@@ -13,7 +13,8 @@ mod table;
 mod tests;
 
 use crate::entities::{
-    Acl, BasicAuth, Consumer, HmacAuth, JwtSecret, KeyAuth, Route, Service, Target, Upstream, find,
+    Acl, BasicAuth, CaCertificate, Certificate, Consumer, HmacAuth, JwtSecret, Key, KeyAuth,
+    KeySet, Route, Service, Sni, Target, Upstream, Vault, find,
 };
 use crate::plugins::Catalog;
 use crate::sync::{Change, State};
@@ -52,6 +53,14 @@ pub struct Model {
     pub upstreams: Table<Upstream>,
     /// Where the requests of upstreams go.
     pub targets: Table<Target>,
+    /// Certificates with their keys.
+    pub certificates: Table<Certificate>,
+    /// Names that certificates are shown for.
+    pub snis: Table<Sni>,
+    /// Authorities that upstreams are verified against.
+    pub ca_certificates: Table<CaCertificate>,
+    /// Where secrets are.
+    pub vaults: Table<Vault>,
     /// What the documents that this build read hold and this version does not know. Nobody refuses it.
     pub warnings: Issues,
     all: Documents,
@@ -71,6 +80,12 @@ struct Documents {
     acls: Table<Acl>,
     upstreams: Table<Upstream>,
     targets: Table<Target>,
+    certificates: Table<Certificate>,
+    snis: Table<Sni>,
+    ca_certificates: Table<CaCertificate>,
+    vaults: Table<Vault>,
+    key_sets: Table<KeySet>,
+    keys: Table<Key>,
 }
 
 impl Model {
@@ -128,6 +143,10 @@ impl Model {
             acls: all.acls.clone(),
             upstreams: all.upstreams.clone(),
             targets: all.targets.clone(),
+            certificates: all.certificates.clone(),
+            snis: all.snis.clone(),
+            ca_certificates: all.ca_certificates.clone(),
+            vaults: all.vaults.clone(),
             warnings,
             all,
         }
@@ -153,6 +172,12 @@ impl Documents {
             acls: reader.table(self.acls, changes),
             upstreams: reader.table(self.upstreams, changes),
             targets: reader.table(self.targets, changes),
+            certificates: reader.table(self.certificates, changes),
+            snis: reader.table(self.snis, changes),
+            ca_certificates: reader.table(self.ca_certificates, changes),
+            vaults: reader.table(self.vaults, changes),
+            key_sets: reader.table(self.key_sets, changes),
+            keys: reader.table(self.keys, changes),
         }
     }
 }

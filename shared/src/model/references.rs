@@ -5,12 +5,21 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{Documents, Issue, Issues, Plugin, Table};
-use crate::entities::{Acl, BasicAuth, HmacAuth, JwtSecret, KeyAuth, Route, Target};
+use crate::entities::{
+    Acl, BasicAuth, HmacAuth, JwtSecret, Key, KeyAuth, Route, Service, Sni, Target, Upstream,
+};
 use crate::sync::Change;
 use crate::types::Referenced;
 
 /// Kinds that others refer to.
-const TARGETS: [&str; 4] = ["services", "routes", "consumers", "upstreams"];
+const TARGETS: [&str; 6] = [
+    "services",
+    "routes",
+    "consumers",
+    "upstreams",
+    "certificates",
+    "key_sets",
+];
 
 /// What a document of one kind refers to.
 trait Refers {
@@ -38,6 +47,10 @@ pub(super) fn check(all: &Documents, changes: &[Change], issues: &mut Issues) {
     check_kind(&all.jwt_secrets, all, changes, issues);
     check_kind(&all.acls, all, changes, issues);
     check_kind(&all.targets, all, changes, issues);
+    check_kind(&all.upstreams, all, changes, issues);
+    check_kind(&all.services, all, changes, issues);
+    check_kind(&all.snis, all, changes, issues);
+    check_kind(&all.keys, all, changes, issues);
 }
 
 fn check_kind<T: Refers>(
@@ -150,5 +163,59 @@ impl Refers for Target {
         let upstream = self.upstream.uuid();
         let found = all.upstreams.contains_key(&upstream);
         visit("upstream", found, "upstreams", upstream);
+    }
+}
+
+impl Refers for Service {
+    const KIND: &'static str = "services";
+
+    fn name(&self) -> &str {
+        self.name.as_ref().map_or("", |name| &**name)
+    }
+
+    fn each(&self, all: &Documents, mut visit: impl FnMut(&'static str, bool, &'static str, Uuid)) {
+        if let Some(certificate) = self.client_certificate.map(|foreign| foreign.uuid()) {
+            let found = all.certificates.contains_key(&certificate);
+            visit("client_certificate", found, "certificates", certificate);
+        }
+    }
+}
+
+impl Refers for Upstream {
+    const KIND: &'static str = "upstreams";
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn each(&self, all: &Documents, mut visit: impl FnMut(&'static str, bool, &'static str, Uuid)) {
+        if let Some(certificate) = self.client_certificate.map(|foreign| foreign.uuid()) {
+            let found = all.certificates.contains_key(&certificate);
+            visit("client_certificate", found, "certificates", certificate);
+        }
+    }
+}
+
+impl Refers for Sni {
+    const KIND: &'static str = "snis";
+
+    fn each(&self, all: &Documents, mut visit: impl FnMut(&'static str, bool, &'static str, Uuid)) {
+        let certificate = self.certificate.uuid();
+        let found = all.certificates.contains_key(&certificate);
+        visit("certificate", found, "certificates", certificate);
+    }
+}
+
+impl Refers for Key {
+    const KIND: &'static str = "keys";
+
+    fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+
+    fn each(&self, all: &Documents, mut visit: impl FnMut(&'static str, bool, &'static str, Uuid)) {
+        if let Some(set) = self.set.map(|set| set.uuid()) {
+            visit("set", all.key_sets.contains_key(&set), "key_sets", set);
+        }
     }
 }

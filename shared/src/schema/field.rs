@@ -38,6 +38,13 @@ pub enum Selector {
     },
     /// By the plugin that the `name` field names.
     Plugin,
+    /// One shape for all, but nothing is judged unless the `name` field holds one of these names.
+    Named {
+        /// The names that are known.
+        names: &'static [&'static str],
+        /// What is said of any other.
+        unknown: fn(&str) -> String,
+    },
 }
 
 /// Fields that replace those of the same name, and checks that come on top.

@@ -173,9 +173,8 @@ fn check_key(value: &Value) -> Result<(), Node> {
 
 /// `{vault://…}` stands for a value that only a node knows.
 pub(super) fn is_vault_reference(value: &Value) -> bool {
-    value
-        .as_str()
-        .is_some_and(|text| text.starts_with("{vault://") && text.ends_with('}'))
+    let text = value.as_str();
+    text.is_some_and(|text| crate::types::VaultReference::new(text).is_some())
 }
 
 fn text(text: &str) -> Node {

@@ -7,16 +7,19 @@ mod cidr;
 mod header;
 mod host;
 mod id;
+mod jwk;
 mod method;
 mod name;
 mod pair;
 mod path;
+mod pem;
 mod public_key;
 mod secret;
 mod status;
 mod target;
 mod template;
 mod url;
+mod vault;
 mod words;
 
 pub use cidr::Cidr;
@@ -24,6 +27,7 @@ pub use header::{CookieName, HeaderMatch, HeaderName};
 pub use host::{Host, HostPattern, Sni, Wildcard};
 pub(crate) use id::canonical;
 pub use id::{Foreign, Id, Moment, Referenced, Timestamp, UuidText};
+pub use jwk::is_usable_jwk;
 pub use method::Method;
 pub use name::{Name, Tag};
 pub use pair::{
@@ -31,12 +35,14 @@ pub use pair::{
     Rename, TemplatePair,
 };
 pub use path::{PathPattern, PathRegex, UrlPath, normalise};
+pub use pem::{AuthorityCertificate, CertificateChain, KeyBits, KeyKind, PrivateKey, PublicPem};
 pub use public_key::PublicKey;
 pub use secret::{HIDDEN, Secret};
 pub use status::StatusRange;
 pub use target::{HostHeader, TargetAddress, TargetHost, UpstreamName};
 pub use template::{Expression, LuaFunction, Operand, Piece, Step, Template};
 pub use url::expand_url;
+pub use vault::{OrVault, VaultPath, VaultReference};
 pub use words::{Algorithm, HashInput, JsonType, PathHandling, Probe, Protocol};
 
 use serde::{Deserialize, Deserializer};
