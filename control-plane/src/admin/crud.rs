@@ -3,12 +3,13 @@
 use super::draft::Owner;
 use super::error::Failure;
 use super::lookup::{self, Key};
+use super::names::{self, Names, Said};
 use super::reply::Reply;
 use super::serve::Call;
 use super::{Admin, Answer, expiry};
 use crate::store::{Rejection, Stored, Write, WriteError};
 use http::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::entities::Entity;
 use shared::schema::Document;
 use uuid::Uuid;
@@ -20,26 +21,50 @@ const ATTEMPTS: usize = 500;
 /// `POST /services`
 pub async fn create(mut call: Call<'_>, entity: &'static Entity, owner: Option<Owner>) -> Answer {
     let admin = call.admin;
-    let arguments = std::mem::take(&mut call.arguments);
+    let mut arguments = std::mem::take(&mut call.arguments);
+    let said = names::take(admin, entity, &mut arguments)?;
     let document = admin
         .draft(entity, arguments, owner, Document::new())
         .await?;
-    let reply = present(StatusCode::CREATED, entity, &document);
+    let names = admin
+        .names(entity, id_of(&document), said.or_none())
+        .await?;
+    let reply = present(StatusCode::CREATED, entity, &names.show(&document));
     let write = Write::Insert {
         kind: entity.kind,
         document,
     };
-    Ok(call.commit(vec![write], reply).await?)
+    let committed = call.commit(together(write, names), reply).await;
+    match committed {
+        Ok(reply) => Ok(reply),
+        Err(error) => Err(admin.refusal(entity, error).await),
+    }
+}
+
+/// A document's own write and those of its list.
+pub fn together(write: Write, names: Names) -> Vec<Write> {
+    let mut writes = vec![write];
+    writes.extend(names.writes);
+    writes
+}
+
+/// The id of a complete document.
+pub fn id_of(document: &Document) -> Uuid {
+    let id = document.get("id").and_then(Value::as_str);
+    id.and_then(lookup::id)
+        .expect("a complete document has an id")
 }
 
 /// `GET`, `PUT`, `PATCH`, `DELETE /services/{s}`
-pub async fn item(call: Call<'_>, entity: &'static Entity) -> Answer {
-    let key = lookup::key(entity, call.key(0))?;
+pub async fn item(mut call: Call<'_>, entity: &'static Entity) -> Answer {
+    let key = item_key(&mut call, entity).await?;
     match call.method {
-        Method::GET => {
-            let found = call.admin.find(entity, &key).await?;
-            Ok(show(entity, &found.ok_or_else(Failure::not_found)?))
-        }
+        Method::GET => match call.admin.find(entity, &key).await? {
+            Some(found) => show(call.admin, entity, &found).await,
+            // Kong asks the certificates of a certificate in its own way, and that shows.
+            None if entity.name_list.is_some() => Err(missing(entity, &key)),
+            None => Err(Failure::not_found()),
+        },
         Method::PUT => put(call, entity, key, None).await,
         Method::PATCH => patch(call, entity, key, None).await,
         _ => {
@@ -47,6 +72,25 @@ pub async fn item(call: Call<'_>, entity: &'static Entity) -> Answer {
             delete(&call, entity, found.map(|stored| stored.id)).await
         }
     }
+}
+
+/// What the address names. A name of a document's list is one that only PUT may bring along.
+async fn item_key(call: &mut Call<'_>, entity: &'static Entity) -> Result<Key, Failure> {
+    let list = entity.name_list.as_ref();
+    let Some(list) = list.filter(|_| lookup::id(call.key(0)).is_none()) else {
+        return lookup::key(entity, call.key(0));
+    };
+    if let Some(id) = call.admin.id_by_name(list, call.key(0)).await? {
+        return Ok(Key::Id(id));
+    }
+    if call.method != Method::PUT {
+        return Err(names::unknown(list));
+    }
+    let name = call.key(0).to_owned();
+    names::add(&mut call.arguments, list, &name);
+    let given = call.arguments.document.get("id").and_then(Value::as_str);
+    let id = given.and_then(lookup::id).unwrap_or_else(Uuid::new_v4);
+    Ok(Key::Id(id))
 }
 
 /// Creates or replaces what `key` names.
@@ -64,21 +108,25 @@ pub async fn put(
         if let Some(id) = known {
             imprint.insert("id".to_owned(), json!(id));
         }
-        let arguments = call.arguments.clone();
+        let mut arguments = call.arguments.clone();
+        let said = names::take(admin, entity, &mut arguments)?;
         let document = admin.draft(entity, arguments, owner, imprint).await?;
-        let reply = present(StatusCode::OK, entity, &document);
+        let names = admin
+            .names(entity, id_of(&document), said.or_none())
+            .await?;
+        let reply = present(StatusCode::OK, entity, &names.show(&document));
         let write = Write::Upsert {
             kind: entity.kind,
             document,
         };
-        match call.commit(vec![write], reply).await {
+        match call.commit(together(write, names), reply).await {
             Ok(reply) => return Ok(reply),
             // Somebody else made a document of that name after we looked.
             Err(WriteError::Rejected {
                 reason: Rejection::Unique { fields, .. },
                 ..
             }) if known.is_none() && is_key(&key, &fields) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(admin.refusal(entity, error).await),
         }
     }
     Err(Failure::unexpected(&"a name kept appearing and vanishing"))
@@ -95,24 +143,25 @@ pub async fn patch(
     let mut last = None;
     for _ in 0..ATTEMPTS {
         let Some(stored) = admin.find(entity, &key).await? else {
-            let (field, value) = key.named();
-            return Err(Failure::missing(entity.kind, field, &value));
+            return Err(missing(entity, &key));
         };
-        let arguments = call.arguments.clone();
+        let mut arguments = call.arguments.clone();
+        let said = names::take(admin, entity, &mut arguments)?;
         let document = admin.merged(entity, &stored, arguments, owner).await?;
-        let reply = present(StatusCode::OK, entity, &document);
+        let names = admin.names(entity, stored.id, said).await?;
+        let reply = present(StatusCode::OK, entity, &names.show(&document));
         let write = Write::Update {
             kind: entity.kind,
             document,
             expected: Some(stored.revision),
         };
-        match call.commit(vec![write], reply).await {
+        match call.commit(together(write, names), reply).await {
             Ok(reply) => return Ok(reply),
             Err(WriteError::Rejected {
                 reason: reason @ (Rejection::Changed { .. } | Rejection::NotFound { .. }),
                 ..
             }) => last = Some(reason),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(admin.refusal(entity, error).await),
         }
     }
     Err(last.expect("every attempt left its reason").into())
@@ -131,12 +180,25 @@ pub async fn delete(call: &Call<'_>, entity: &'static Entity, id: Option<Uuid>) 
     Ok(call.commit(vec![write], reply).await?)
 }
 
+fn missing(entity: &'static Entity, key: &Key) -> Failure {
+    let (field, value) = key.named();
+    Failure::missing(entity.kind, field, &value)
+}
+
 /// The answer to a read.
-pub fn show(entity: &'static Entity, stored: &Stored) -> Reply {
-    if entity.has_ttl {
-        return present(StatusCode::OK, entity, &stored.document);
+pub async fn show(admin: &Admin, entity: &'static Entity, stored: &Stored) -> Answer {
+    if entity.name_list.is_some() {
+        let names = admin.names(entity, stored.id, Said::Keep).await?;
+        return Ok(present(
+            StatusCode::OK,
+            entity,
+            &names.show(&stored.document),
+        ));
     }
-    Reply::json_bytes(StatusCode::OK, stored.payload.clone())
+    if entity.has_ttl {
+        return Ok(present(StatusCode::OK, entity, &stored.document));
+    }
+    Ok(Reply::json_bytes(StatusCode::OK, stored.payload.clone()))
 }
 
 /// A document as an answer shows it.

@@ -43,10 +43,12 @@ pub enum Fixed {
     PluginConfigSchema,
     EntitySchema,
     PluginSchema,
+    VaultSchema,
     ValidateEntity,
     ValidatePlugin,
     /// `/config`
     Declarative,
+    ValidateVault,
     Tags,
     Tag,
     FilterChains,
@@ -115,6 +117,8 @@ const FIXED: &[(&str, &[Method], Fixed)] = &[
     ("/schemas/plugins/{name}", GET, Fixed::PluginSchema),
     ("/schemas/plugins/validate", POST, Fixed::ValidatePlugin),
     ("/config", COLLECTION, Fixed::Declarative),
+    ("/schemas/vaults/{name}", GET, Fixed::VaultSchema),
+    ("/schemas/vaults/validate", POST, Fixed::ValidateVault),
     ("/tags", GET, Fixed::Tags),
     ("/tags/{tags}", GET, Fixed::Tag),
     ("/clustering/data-planes", GET, Fixed::ClusterNodes),
@@ -234,7 +238,7 @@ fn of_link(found: &mut Vec<Endpoint>, link: Link, aliases: bool) {
     }
     push(found, children, COLLECTION, Action::Children(link));
     push(found, one, ITEM, Action::Child(link));
-    if child.nested_only {
+    if child.nested_only || child.no_way_up {
         return;
     }
     let up = format!("/{}/{{{}}}/{field}", child.path, child.kind);

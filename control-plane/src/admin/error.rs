@@ -379,6 +379,22 @@ impl From<Rejection> for Failure {
                 format!("an existing '{by}' entity references this '{kind}' entity"),
                 json!({ "@referenced_by": by }),
             ),
+            Rejection::Mentioned {
+                kind,
+                id,
+                by,
+                by_id,
+            } => {
+                let what = kind.trim_end_matches('s').replace('_', " ");
+                let message = format!("{what} {id} is still referenced by {by} (id = {by_id})");
+                structured(
+                    StatusCode::BAD_REQUEST,
+                    19,
+                    "referenced by others",
+                    message,
+                    None,
+                )
+            }
             Rejection::NotFound { kind, id } => Failure::missing(kind, "id", &id.to_string()),
             // Callers read and merge again on `Changed`; one that got here kept losing.
             Rejection::Changed { .. } => Failure::message(

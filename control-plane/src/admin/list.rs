@@ -4,7 +4,7 @@ use super::endpoints::Link;
 use super::query::{next_address, token};
 use super::reply::Reply;
 use super::serve::Call;
-use super::{Answer, expiry};
+use super::{Answer, expiry, names};
 use crate::store::{Filter, Page, Stored};
 use bytes::Bytes;
 use http::StatusCode;
@@ -67,7 +67,16 @@ async fn page(
         after: call.query.offset_id()?,
         filter,
     };
-    let listing = call.admin.store.list(entity.kind, page).await?;
+    let mut listing = call.admin.store.list(entity.kind, page).await?;
+    if let Some(list) = &entity.name_list {
+        let ids = listing.documents.iter().map(|stored| stored.id).collect();
+        let lists = call.admin.name_lists(entity, list, ids).await?;
+        for stored in &mut listing.documents {
+            let names = lists.get(&stored.id).map_or(&[][..], Vec::as_slice);
+            let shown = names::with(&stored.document, list.field, names);
+            stored.payload = Value::Object(shown).to_string().into();
+        }
+    }
     let next = listing.next.map(|id| {
         let offset = token(&[&id.to_string()]);
         let address = next_address(path, &offset, carried);

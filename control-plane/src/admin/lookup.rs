@@ -1,7 +1,7 @@
 //! From a path segment to a document (admin-api.md 3).
 
 use super::error::Failure;
-use super::{Admin, endpoints::Link, expiry};
+use super::{Admin, endpoints::Link, expiry, names};
 use crate::store::Stored;
 use serde_json::{Value, json};
 use shared::entities::Entity;
@@ -76,7 +76,13 @@ impl Admin {
         entity: &'static Entity,
         segment: &str,
     ) -> Result<Stored, Failure> {
-        let key = key(entity, segment)?;
+        let key = match &entity.name_list {
+            Some(list) if id(segment).is_none() => {
+                let found = self.id_by_name(list, segment).await?;
+                Key::Id(found.ok_or_else(|| names::unknown(list))?)
+            }
+            _ => key(entity, segment)?,
+        };
         self.find(entity, &key)
             .await?
             .ok_or_else(Failure::not_found)

@@ -2,8 +2,9 @@
 //!
 //! [`endpoints`] makes every address from the entity list; [`serve`] is what all requests share (methods, types,
 //! limits, headers); [`crud`] and [`nested`] are the verbs, [`draft`] what a body goes through before a schema sees
-//! it; [`error`] is the only place that words failures; [`openapi`] describes it all to clients. Nothing here names a single entity but [`aliases`],
-//! [`protocols`], [`targets`] and the few fixed addresses. SQLite runs on the store's own threads, never here.
+//! it; [`names`] are lists that are documents of their own; [`error`] is the only place that words failures;
+//! [`openapi`] describes it all to clients. Nothing here names a single entity but [`aliases`], [`protocols`],
+//! [`targets`] and the few fixed addresses. SQLite runs on the store's own threads, never here.
 
 pub mod access;
 mod aliases;
@@ -23,6 +24,7 @@ mod foreign;
 mod list;
 pub(crate) mod listen;
 mod lookup;
+mod names;
 mod nested;
 mod nodes;
 mod openapi;

@@ -5,7 +5,7 @@ use super::endpoints::Link;
 use super::error::Failure;
 use super::lookup::{ChildKey, Key};
 use super::serve::Call;
-use super::{Answer, crud, foreign, list, targets};
+use super::{Answer, crud, foreign, list, names, targets};
 use crate::store::{Stored, Write};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ pub async fn child(mut call: Call<'_>, link: Link) -> Answer {
         .filter(|child| refers(link, child) == Some(parent))
         .ok_or_else(Failure::not_found)?;
     match call.method {
-        Method::GET => Ok(crud::show(link.child, &child)),
+        Method::GET => crud::show(admin, link.child, &child).await,
         Method::PATCH | Method::PUT => {
             crud::patch(
                 call,
@@ -76,10 +76,7 @@ pub async fn parent(call: Call<'_>, link: Link) -> Answer {
         (_, None) => Err(Failure::not_found()),
         (&Method::GET, Some(id)) => {
             let found = admin.find(link.parent, &Key::Id(id)).await?;
-            Ok(crud::show(
-                link.parent,
-                &found.ok_or_else(Failure::not_found)?,
-            ))
+            crud::show(admin, link.parent, &found.ok_or_else(Failure::not_found)?).await
         }
         (&Method::PATCH, Some(id)) => crud::patch(call, link.parent, Key::Id(id), None).await,
         (_, Some(_)) => Err(Failure::method_not_allowed()),
@@ -92,24 +89,28 @@ async fn put_and_link(mut call: Call<'_>, link: Link, child: Stored) -> Answer {
     let id = Uuid::new_v4();
     let mut imprint = Document::new();
     Key::Id(id).imprint(&mut imprint);
-    let arguments = std::mem::take(&mut call.arguments);
+    let mut arguments = std::mem::take(&mut call.arguments);
+    let said = names::take(admin, link.parent, &mut arguments)?;
     let parent = admin.draft(link.parent, arguments, None, imprint).await?;
+    let names = admin.names(link.parent, id, said.or_none()).await?;
     let mut patch = Document::new();
     patch.insert(link.field.to_owned(), json!({ "id": id }));
     let linked = admin.checked(|context| link.child.merge(&child.document, patch, context))?;
-    let reply = crud::present(StatusCode::OK, link.parent, &parent);
-    let writes = vec![
-        Write::Insert {
-            kind: link.parent.kind,
-            document: parent,
-        },
-        Write::Update {
-            kind: link.child.kind,
-            document: linked,
-            expected: Some(child.revision),
-        },
-    ];
-    Ok(call.commit(writes, reply).await?)
+    let reply = crud::present(StatusCode::OK, link.parent, &names.show(&parent));
+    let made = Write::Insert {
+        kind: link.parent.kind,
+        document: parent,
+    };
+    let mut writes = crud::together(made, names);
+    writes.push(Write::Update {
+        kind: link.child.kind,
+        document: linked,
+        expected: Some(child.revision),
+    });
+    match call.commit(writes, reply).await {
+        Ok(reply) => Ok(reply),
+        Err(error) => Err(admin.refusal(link.parent, error).await),
+    }
 }
 
 fn owner(link: Link, id: Uuid) -> Owner {

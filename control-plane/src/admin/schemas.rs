@@ -1,17 +1,18 @@
 //! What entities and plugins may be told, and whether a document would be taken (admin-api.md 10).
 
-use super::Answer;
 use super::error::Failure;
 use super::openapi::About;
 use super::openapi::shape::{flag, list, map, object, optional, text};
 use super::reply::Reply;
 use super::serve::Call;
+use super::{Answer, names};
 use http::StatusCode;
 use serde_json::{Value, json};
 use shared::entities::{self, Entity};
 use shared::schema::Document;
 
 const PLUGINS: &str = "plugins";
+const VAULTS: &str = "vaults";
 
 /// What [`entity`] and [`plugin`] answer.
 pub fn about_schema() -> About {
@@ -62,6 +63,16 @@ pub fn plugin_config(call: &Call<'_>) -> Answer {
     Ok(Reply::ok(&config.map(Value::take)))
 }
 
+/// `GET /schemas/vaults/{name}`
+pub fn vault(call: &Call<'_>) -> Answer {
+    let name = call.key(0);
+    let schema = entities::vault::type_schema(name).ok_or_else(|| {
+        let text = format!("No vault named '{name}'");
+        Failure::message(StatusCode::NOT_FOUND, text)
+    })?;
+    Ok(Reply::ok(&schema.render(None)))
+}
+
 /// What [`enabled_plugins`] answers.
 pub fn about_enabled_plugins() -> About {
     let shape = object([("enabled_plugins", list(text()))]);
@@ -97,6 +108,11 @@ pub async fn validate_plugin(call: Call<'_>) -> Answer {
     validate(call, named(PLUGINS)?).await
 }
 
+/// `POST /schemas/vaults/validate`
+pub async fn validate_vault(call: Call<'_>) -> Answer {
+    validate(call, named(VAULTS)?).await
+}
+
 /// Defaults and rules, but nothing that the store knows.
 async fn validate(call: Call<'_>, entity: &'static Entity) -> Answer {
     let admin = call.admin;
@@ -105,11 +121,12 @@ async fn validate(call: Call<'_>, entity: &'static Entity) -> Answer {
         input.insert(name, Value::String(text));
     }
     plain_words(&mut input);
-    let mut body = call.arguments.document;
-    if call.arguments.form {
-        plain_words(&mut body);
+    let mut body = call.arguments;
+    if body.form {
+        plain_words(&mut body.document);
     }
-    input.extend(body);
+    names::take(admin, entity, &mut body)?;
+    input.extend(body.document);
     let aliases = admin.take_aliases(entity, &mut input)?;
     admin.apply_aliases(entity, &mut input, aliases).await?;
     admin.checked(|context| entity.complete(input, context))?;

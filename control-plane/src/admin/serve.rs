@@ -161,6 +161,8 @@ async fn act_fixed(fixed: Fixed, call: Call<'_>) -> Answer {
         Fixed::ValidateEntity => schemas::validate_entity(call).await,
         Fixed::ValidatePlugin => schemas::validate_plugin(call).await,
         Fixed::Declarative => declarative::config(call).await,
+        Fixed::VaultSchema => schemas::vault(&call),
+        Fixed::ValidateVault => schemas::validate_vault(call).await,
         Fixed::Tags => tags::all(&call).await,
         Fixed::Tag => tags::one(&call).await,
         Fixed::FilterChains => Err(Failure::bad_request(

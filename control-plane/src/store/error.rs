@@ -65,6 +65,14 @@ pub enum Rejection {
         id: Uuid,
         by: String,
     },
+    /// The list of ids of a document of the kind `by` holds it.
+    #[error("'{kind}' {id} is still referenced by {by} (id = {by_id})")]
+    Mentioned {
+        kind: &'static str,
+        id: Uuid,
+        by: String,
+        by_id: Uuid,
+    },
     #[error("there is no '{kind}' {id}")]
     NotFound { kind: &'static str, id: Uuid },
     /// The document is not the expected one any more: read again.

@@ -149,6 +149,20 @@ impl Store {
             .await
     }
 
+    /// The documents of a kind that refer by `field` to one of these, in the order of those and then of ids.
+    pub async fn referring(
+        &self,
+        kind: &'static str,
+        field: &'static str,
+        to_kind: &'static str,
+        to_ids: Vec<Uuid>,
+    ) -> Result<Vec<Stored>, StoreError> {
+        self.inner
+            .readers
+            .run(move |connection| query::referring(connection, kind, field, to_kind, &to_ids))
+            .await
+    }
+
     /// Every document of a kind, ascending by id. For kinds that stay small.
     pub async fn all(&self, kind: &str) -> Result<Vec<Stored>, StoreError> {
         let kind = kind.to_owned();

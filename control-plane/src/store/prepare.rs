@@ -56,6 +56,8 @@ pub(super) struct Target {
     pub(super) field: String,
     pub(super) kind: String,
     pub(super) id: Uuid,
+    /// Whether it must exist; what is only mentioned need not.
+    pub(super) needed: bool,
 }
 
 impl Operation {
@@ -120,13 +122,20 @@ fn keys(entity: &Entity, document: &Document) -> Vec<Key> {
 
 fn references(entity: &Entity, document: &Document) -> Vec<Target> {
     let references = entity.references(document).into_iter();
-    references
-        .map(|found| Target {
-            field: found.field.to_string(),
-            kind: found.to_kind.to_string(),
-            id: found.to_id,
-        })
-        .collect()
+    let needed = references.map(|found| Target {
+        field: found.field.to_string(),
+        kind: found.to_kind.to_string(),
+        id: found.to_id,
+        needed: true,
+    });
+    let mentioned = entity.mentioned(document).into_iter();
+    let mentioned = mentioned.map(|(field, kind, id)| Target {
+        field: field.to_owned(),
+        kind: kind.to_owned(),
+        id,
+        needed: false,
+    });
+    needed.chain(mentioned).collect()
 }
 
 fn tags(document: &Document) -> Vec<String> {

@@ -249,6 +249,29 @@ pub(super) fn expired(
         .collect()
 }
 
+/// The documents of a kind that refer by `field` to one of these: an index look-up for each.
+pub(super) fn referring(
+    connection: &Connection,
+    kind: &str,
+    field: &str,
+    to_kind: &str,
+    to_ids: &[Uuid],
+) -> rusqlite::Result<Vec<Stored>> {
+    let mut select = connection.prepare_cached(
+        "SELECT d.id, d.revision, d.payload FROM \"references\" AS r
+         JOIN documents AS d ON d.kind = r.kind AND d.id = r.id
+         WHERE r.to_kind = ?1 AND r.to_id = ?2 AND r.kind = ?3 AND r.field = ?4 ORDER BY d.id",
+    )?;
+    let mut found = Vec::new();
+    for to_id in to_ids {
+        let rows = select.query_map(params![to_kind, to_id.as_bytes(), kind, field], stored)?;
+        for row in rows {
+            found.push(row?);
+        }
+    }
+    Ok(found)
+}
+
 /// Every document of a kind, ascending by id.
 pub(super) fn all(connection: &Connection, kind: &str) -> rusqlite::Result<Vec<Stored>> {
     connection

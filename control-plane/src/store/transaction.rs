@@ -274,7 +274,7 @@ impl Batch<'_> {
     }
 
     fn check_targets(&self, index: usize, row: &Row) -> Result<(), Stop> {
-        for target in &row.references {
+        for target in row.references.iter().filter(|target| target.needed) {
             // A later operation of the batch may have removed the referring document again.
             if !self.exists(&target.kind, target.id)? && self.exists(row.kind, row.id)? {
                 let reason = Rejection::ForeignMissing {
@@ -294,8 +294,16 @@ impl Batch<'_> {
             if self.exists(kind, *id)? {
                 continue; // made again by a later operation
             }
-            if let Some((by, ..)) = self.referring(kind, *id)?.into_iter().next() {
-                let reason = Rejection::Referenced { kind, id: *id, by };
+            if let Some((by, by_id, field)) = self.referring(kind, *id)?.into_iter().next() {
+                let reason = match mentions(&by, &field) {
+                    true => Rejection::Mentioned {
+                        kind,
+                        id: *id,
+                        by,
+                        by_id,
+                    },
+                    false => Rejection::Referenced { kind, id: *id, by },
+                };
                 return Err(Stop::Rejected {
                     index: *index,
                     reason,
@@ -304,6 +312,12 @@ impl Batch<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a field of that kind is a list of ids that need not exist.
+fn mentions(kind: &str, field: &str) -> bool {
+    let entity = entities::find(kind);
+    entity.is_some_and(|entity| entity.mentions.iter().any(|(path, _)| *path == field))
 }
 
 fn cascades(entity: &entities::Entity, field: &str) -> bool {

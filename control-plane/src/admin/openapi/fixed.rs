@@ -19,10 +19,10 @@ pub fn about(fixed: Fixed, method: &Method) -> About {
             json!({ "type": "string" }),
         ),
         Fixed::EnabledPlugins => schemas::about_enabled_plugins(),
-        Fixed::EntitySchema | Fixed::PluginSchema => schemas::about_schema(),
+        Fixed::EntitySchema | Fixed::PluginSchema | Fixed::VaultSchema => schemas::about_schema(),
         Fixed::PluginConfigSchema => schemas::about_plugin_config(),
         Fixed::ValidateEntity => schemas::about_validate().refuses(404),
-        Fixed::ValidatePlugin => schemas::about_validate(),
+        Fixed::ValidatePlugin | Fixed::ValidateVault => schemas::about_validate(),
         Fixed::Declarative => declarative::about(method),
         Fixed::Tags | Fixed::Tag => tags::about(),
         // Always refused with 400, which every operation has.
