@@ -18,8 +18,8 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::balancer::health::active::Checks;
-use crate::carried::connect::{ConnectError, Connector};
 use crate::carried::dns::{Dns, DnsError, Options};
+use crate::carried::trust::{Trust, TrustError};
 use crate::config::Config;
 use crate::listen::{self, BindError, Bound, Node, TlsError, Worker};
 use crate::proxy::headers::SERVER_TOKEN;
@@ -46,7 +46,7 @@ pub enum StartError {
     Tls(#[from] TlsError),
     /// The trust store for upstreams.
     #[error(transparent)]
-    Trust(#[from] ConnectError),
+    Trust(#[from] TrustError),
     /// The resolver.
     #[error("cannot prepare the resolver: {0}")]
     Dns(#[from] DnsError),
@@ -151,7 +151,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         AccessLog::Off => None,
         AccessLog::File { path, json } => Some(open_log(path, *json, &mut threads)?),
     };
-    let sockets = per_worker(bound, workers, &config)?;
+    let sockets = per_worker(bound, workers, &config, &node)?;
     for (index, sockets) in sockets.into_iter().enumerate() {
         threads.push(listen::spawn(Worker {
             index,
@@ -190,7 +190,10 @@ pub fn start(config: Config) -> Result<Running, StartError> {
 }
 
 fn node(config: &Config, background: &tokio::runtime::Runtime) -> Result<Arc<Node>, StartError> {
-    let settings = Arc::new(ProxySettings::new(config));
+    let settings = Arc::new(ProxySettings {
+        trust: Trust::new(&config.lua_ssl_trusted_certificate)?,
+        ..ProxySettings::new(config)
+    });
     let options = Options {
         servers: config.dns_resolver.0.clone(),
         hosts_file: config.dns_hostsfile.clone(),
@@ -200,7 +203,6 @@ fn node(config: &Config, background: &tokio::runtime::Runtime) -> Result<Arc<Nod
         runtime: ArcSwap::from_pointee(Runtime::empty(settings.clone())),
         settings,
         dns: Dns::new(options, background.handle().clone())?,
-        connector: Connector::new(&config.lua_ssl_trusted_certificate)?,
     }))
 }
 
@@ -234,7 +236,11 @@ fn applying(
 ) -> impl FnMut(State, Version) -> Result<Applied, Rejected> + Send + 'static {
     let mut last: Option<(State, Arc<Model>)> = None;
     // They end with the link, which is what this closure belongs to.
-    let checks = Checks::new(node.dns.clone(), node.connector.clone(), background.clone());
+    let checks = Checks::new(
+        node.dns.clone(),
+        node.settings.trust.clone(),
+        background.clone(),
+    );
     let checks = Arc::new(checks);
     move |state, version| {
         let previous = last.as_ref().map(|(state, model)| (state, &**model));
@@ -329,6 +335,7 @@ fn per_worker(
     bound: Vec<Bound>,
     workers: usize,
     config: &Config,
+    node: &Arc<Node>,
 ) -> Result<Vec<Sockets>, StartError> {
     let files = config
         .ssl_cert
@@ -338,6 +345,7 @@ fn per_worker(
     for Bound { listen, sockets } in bound {
         let tls = match listen.tls {
             true => Some(listen::server_config(
+                node.clone(),
                 &listen::certificate(files, &config.data_dir)?,
                 listen.http2,
             )?),

@@ -1,4 +1,5 @@
-//! What outlives a swap of the runtime: connections to upstreams, deadlines, DNS answers, what is known of targets.
+//! What outlives a swap of the runtime: connections to upstreams and what they trust, deadlines, DNS answers, what is
+//! known of targets.
 
 pub mod connect;
 pub mod deadline;
@@ -6,4 +7,5 @@ pub mod dns;
 pub mod outgoing;
 pub mod pool;
 pub mod standing;
+pub mod trust;
 pub mod turns;

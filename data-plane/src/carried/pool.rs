@@ -15,7 +15,7 @@ use super::outgoing::TrackedBody;
 pub struct Key {
     /// Where it goes.
     pub address: SocketAddr,
-    /// For https: the name sent and how the certificate was checked.
+    /// For https: the name sent, what is trusted and who we say we are.
     pub tls: Option<TlsKey>,
 }
 
@@ -24,8 +24,8 @@ pub struct Key {
 pub struct TlsKey {
     /// Name sent and verified.
     pub server_name: Rc<str>,
-    /// Whether the certificate is verified.
-    pub verify: bool,
+    /// The [`Profile`](super::trust::Profile) that the connection was made with.
+    pub profile: u64,
 }
 
 /// Limits of a pool, from the `upstream_keepalive_*` settings.

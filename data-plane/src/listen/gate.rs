@@ -7,7 +7,6 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use http::StatusCode;
 
-use crate::carried::connect::Connector;
 use crate::carried::dns::Dns;
 use crate::carried::pool::Pool;
 use crate::proxy::ctx::Ctx;
@@ -23,8 +22,6 @@ pub struct Node {
     pub settings: Arc<ProxySettings>,
     /// Answers of name servers.
     pub dns: Dns,
-    /// How upstreams are connected to.
-    pub connector: Connector,
 }
 
 /// One worker's own part.
@@ -35,8 +32,6 @@ pub struct Gate {
     pub pool: Pool,
     /// See [`Node::dns`].
     pub dns: Dns,
-    /// See [`Node::connector`].
-    pub connector: Connector,
     /// This worker's counters.
     pub metrics: Arc<Shard>,
     log: Option<Rc<AccessLog>>,
@@ -49,7 +44,6 @@ impl Gate {
             seen: RefCell::new(Pinned::new(node.runtime.load_full())),
             pool: Pool::new(node.settings.keepalive),
             dns: node.dns.clone(),
-            connector: node.connector.clone(),
             metrics,
             log,
             node,

@@ -1,14 +1,21 @@
-//! TLS towards clients: the certificate that is shown.
+//! TLS towards clients: the certificate that is shown (proxy-and-routing.md 8.6).
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{CipherSuite, ServerConfig, SignatureAlgorithm};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::gate::Node;
+use crate::runtime::Pair;
 
 /// A chain and its key.
 pub type Certified = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
@@ -80,21 +87,84 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     io::Write::write_all(&mut file, bytes)
 }
 
-/// The TLS configuration of a listener: TLS 1.2 and 1.3, with HTTP/2 where the listener has it.
+/// The TLS configuration of a listener: TLS 1.2 and 1.3, with HTTP/2 where the listener has it. Each handshake asks the
+/// configuration that `node` runs at that moment; `default` is for names that it does not know.
 ///
 /// # Errors
 /// [`TlsError::Pair`] when the key does not belong to the certificate.
-pub fn server_config(certified: &Certified, http2: bool) -> Result<Arc<ServerConfig>, TlsError> {
-    let (chain, key) = certified;
+pub fn server_config(
+    node: Arc<Node>,
+    default: &Certified,
+    http2: bool,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let (chain, key) = default;
+    let certified = CertifiedKey::new(chain.clone(), any_supported_type(key)?);
+    certified.keys_match()?;
+    let default = Arc::new(certified);
     let mut config = ServerConfig::builder()
         .with_no_client_auth()
-        .with_single_cert(chain.clone(), key.clone_key())?;
+        .with_cert_resolver(Arc::new(BySni { node, default }));
     config.alpn_protocols = if http2 {
         vec![b"h2".to_vec(), b"http/1.1".to_vec()]
     } else {
         vec![b"http/1.1".to_vec()]
     };
     Ok(Arc::new(config))
+}
+
+/// Chooses by the server name that the client asks for.
+struct BySni {
+    node: Arc<Node>,
+    default: Arc<CertifiedKey>,
+}
+
+impl ResolvesServerCert for BySni {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let runtime = self.node.runtime.load();
+        let pair = hello.server_name().and_then(|name| {
+            let bare = name.strip_suffix('.').unwrap_or(name);
+            runtime.certificates.find(bare)
+        });
+        Some(pair.map_or_else(|| self.default.clone(), |pair| usable(pair, &hello)))
+    }
+}
+
+impl fmt::Debug for BySni {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BySni")
+    }
+}
+
+/// Of two kinds the one that the client can check; if it can check both, the one it names first.
+fn usable(pair: &Pair, hello: &ClientHello<'_>) -> Arc<CertifiedKey> {
+    let Some(second) = &pair.second else {
+        return pair.first.clone();
+    };
+    let suites = hello.cipher_suites();
+    let checks = |key: &CertifiedKey| {
+        let algorithm = key.key.algorithm();
+        suites.iter().any(|suite| signs_with(*suite, algorithm))
+    };
+    let keys = [&pair.first, second].map(|key| (key, checks(key)));
+    for scheme in hello.signature_schemes() {
+        let takes = |key: &CertifiedKey| key.key.choose_scheme(&[*scheme]).is_some();
+        if let Some((key, _)) = keys.iter().find(|(key, checks)| *checks && takes(key)) {
+            return Arc::clone(key);
+        }
+    }
+    pair.first.clone()
+}
+
+/// Whether a suite can be used with a kind of key: all of TLS 1.3 can, those of TLS 1.2 name it.
+fn signs_with(suite: CipherSuite, algorithm: SignatureAlgorithm) -> bool {
+    let Some(name) = suite.as_str() else {
+        return false;
+    };
+    match algorithm {
+        _ if name.starts_with("TLS13_") => true,
+        SignatureAlgorithm::RSA => name.contains("_ECDHE_RSA_"),
+        _ => name.contains("_ECDHE_ECDSA_"),
+    }
 }
 
 #[cfg(test)]

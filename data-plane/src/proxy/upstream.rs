@@ -14,11 +14,12 @@ use super::body::{BodyError, RequestBody};
 use super::ctx::Ctx;
 use super::error::Halt;
 use crate::balancer::turn::{NoPeer, Turn};
-use crate::carried::connect::{ConnectError, Connector};
+use crate::carried::connect::{self, ConnectError};
 use crate::carried::deadline::{Elapsed, within};
 use crate::carried::dns::DnsError;
 use crate::carried::outgoing::{Progress, TrackedBody, UpstreamBody};
 use crate::carried::pool::{Key, Pooled, TlsKey};
+use crate::carried::trust::Profile;
 use crate::listen::Gate;
 use crate::runtime::UpstreamPlan;
 
@@ -297,9 +298,9 @@ async fn attempt(
     fresh: bool,
 ) -> Result<Answered, Failed> {
     let host = host_header(ctx, plan);
-    let tls = plan.https.then(|| TlsKey {
+    let tls = plan.tls.as_ref().map(|profile| TlsKey {
         server_name: server_name(host.as_ref(), plan),
-        verify: plan.verify,
+        profile: profile.id(),
     });
     let key = Key {
         address: target,
@@ -314,7 +315,7 @@ async fn attempt(
     };
     let mut connection = match waiting {
         Some(connection) => connection,
-        None => connect(&gate.connector, &key, plan.connect_timeout)
+        None => connect(&key, plan.tls.as_deref(), plan.connect_timeout)
             .await
             .map_err(early)?,
     };
@@ -388,12 +389,12 @@ async fn attempt(
 }
 
 async fn connect(
-    connector: &Connector,
     key: &Key,
+    profile: Option<&Profile>,
     limit: Duration,
 ) -> Result<Pooled, UpstreamError> {
     let target = key.address;
-    match within(limit, connector.connect(key)).await {
+    match within(limit, connect::connect(key, profile)).await {
         Ok(Ok(sender)) => Ok(Pooled { sender, served: 0 }),
         Ok(Err(source)) => Err(UpstreamError::Connect { target, source }),
         Err(Elapsed) => Err(UpstreamError::ConnectTimeout { target, limit }),

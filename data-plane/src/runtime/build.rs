@@ -13,7 +13,9 @@ use shared::sync::Version;
 use shared::types::Protocol;
 
 use super::credentials::Credentials;
-use super::{ProxySettings, RouteEntry, Runtime, UpstreamPlan};
+use super::upstream_tls::Maker;
+use super::vaults::{self, Vaults};
+use super::{Certificates, ProxySettings, RouteEntry, Runtime, UpstreamPlan};
 use crate::balancer::revision::Balancers;
 use crate::plugins::{self, Instance, PhaseSet, Plugins};
 use crate::router::{Protocols, Router};
@@ -32,6 +34,10 @@ impl Runtime {
     ) -> Self {
         let plugins = compile(&model, previous);
         let balancers = Balancers::build(&model, previous);
+        let vaults = Vaults::new(&model, &vaults::environment);
+        let certificates = Certificates::build(&model, previous.map(|p| &p.certificates), &vaults);
+        let before = previous.map(|p| &p.upstream_tls);
+        let mut maker = Maker::new(&settings.trust, &model, &certificates, before);
         let routes: Vec<RouteEntry> = model
             .routes
             .values()
@@ -41,9 +47,10 @@ impl Runtime {
                     .as_ref()
                     .and_then(|s| model.services.get(&s.uuid()))
                     .cloned();
-                entry(route.clone(), service, &plugins, &balancers)
+                entry(route.clone(), service, &plugins, &balancers, &mut maker)
             })
             .collect();
+        let upstream_tls = maker.finish();
         let plain = routes.iter().map(|entry| &*entry.route);
         let router = Router::of_routes(plain, previous.map(|p| &p.router));
         Self {
@@ -60,6 +67,8 @@ impl Runtime {
                 .filter_map(|consumer| Some((consumer.username.clone()?, consumer.id.uuid())))
                 .collect(),
             groups: groups(&model),
+            certificates,
+            upstream_tls,
             plugins,
             balancers,
             routes,
@@ -122,11 +131,12 @@ fn entry(
     service: Option<Arc<Service>>,
     plugins: &Plugins,
     balancers: &Balancers,
+    maker: &mut Maker,
 ) -> RouteEntry {
     let chain = plugins.chain(Some(route.id.uuid()), service.as_ref().map(|s| s.id.uuid()));
     let plan = service
         .as_ref()
-        .map(|service| plan(&route, service, balancers));
+        .map(|service| plan(&route, service, balancers, maker));
     RouteEntry {
         protocols: Protocols::of(&route),
         redirect_status: route.https_redirect_status_code,
@@ -137,7 +147,12 @@ fn entry(
     }
 }
 
-fn plan(route: &Route, service: &Service, balancers: &Balancers) -> UpstreamPlan {
+fn plan(
+    route: &Route,
+    service: &Service,
+    balancers: &Balancers,
+    maker: &mut Maker,
+) -> UpstreamPlan {
     let host: &str = &service.host;
     let literal = service
         .host
@@ -148,13 +163,13 @@ fn plan(route: &Route, service: &Service, balancers: &Balancers) -> UpstreamPlan
         service.protocol,
         Protocol::Https | Protocol::Grpcs | Protocol::Tls
     );
+    let balancer = balancers.get(host);
     UpstreamPlan {
         host: Box::from(host),
-        balancer: balancers.get(host).cloned(),
+        tls: https.then(|| maker.profile(service, balancer.map(|found| &*found.upstream))),
+        balancer: balancer.cloned(),
         port: service.port,
         literal,
-        https,
-        verify: service.tls_verify.unwrap_or(false),
         host_header: host_header(host, service.port, service.protocol),
         path: service.path.as_ref().map(|path| Box::from(&**path)),
         strip_path: route.strip_path,

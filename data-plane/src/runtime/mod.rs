@@ -1,8 +1,11 @@
 //! The built form of one revision: immutable, swapped whole, shared by every request that began while it was current.
 
 mod build;
+mod certificates;
 mod credentials;
 mod settings;
+mod upstream_tls;
+mod vaults;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -20,10 +23,13 @@ use uuid::Uuid;
 
 use crate::balancer::Balancer;
 use crate::balancer::revision::Balancers;
+use crate::carried::trust::Profile;
 use crate::plugins::{Chain, Plugins, Verifier};
 use crate::router::{Protocols, Router};
+pub use certificates::{Certificates, Pair};
 use credentials::Credentials;
 pub use settings::ProxySettings;
+use upstream_tls::Profiles;
 
 /// One revision, ready to serve.
 pub struct Runtime {
@@ -40,6 +46,8 @@ pub struct Runtime {
     credentials: Credentials,
     usernames: HashMap<String, Uuid, RandomState>,
     groups: HashMap<Uuid, Vec<Arc<str>>, RandomState>,
+    pub(crate) certificates: Certificates,
+    upstream_tls: Profiles,
     settings: Arc<ProxySettings>,
 }
 
@@ -65,10 +73,8 @@ pub struct UpstreamPlan {
     pub port: u16,
     /// The address, when the host is one.
     pub literal: Option<SocketAddr>,
-    /// TLS to the upstream.
-    pub https: bool,
-    /// Whether its certificate is verified.
-    pub verify: bool,
+    /// TLS to the upstream, and how.
+    pub tls: Option<Arc<Profile>>,
     /// The Host to send unless `preserve_host` or a plugin says otherwise.
     pub host_header: HeaderValue,
     /// The service's path.

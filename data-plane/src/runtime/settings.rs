@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName};
 use shared::settings::{ErrorType, HeaderTokens, Networks, PortMaps, UntrustedLua};
 
 use crate::carried::pool;
+use crate::carried::trust::Trust;
 use crate::config::Config;
 use crate::proxy::error::BodyType;
 
@@ -40,6 +41,8 @@ pub struct ProxySettings {
     pub keepalive: pool::Limits,
     /// How long a client's connection may wait for its next request.
     pub client_idle: Duration,
+    /// `lua_ssl_trusted_certificate`, read.
+    pub trust: Trust,
 }
 
 impl ProxySettings {
@@ -88,7 +91,7 @@ fn parse_address(text: &str) -> Option<IpAddr> {
 }
 
 impl ProxySettings {
-    /// Takes what requests read out of a node's settings.
+    /// Takes what requests read out of a node's settings; the files that they name are read apart.
     pub fn new(config: &Config) -> Self {
         let idle = config.upstream_keepalive_idle_timeout.0;
         Self {
@@ -116,6 +119,7 @@ impl ProxySettings {
                 idle_timeout: (!idle.is_zero()).then_some(idle),
             },
             client_idle: CLIENT_IDLE,
+            trust: Trust::nobody(),
         }
     }
 }

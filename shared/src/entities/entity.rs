@@ -164,11 +164,7 @@ impl Entity {
 
     /// Members of a document as an error may tell them: secrets hidden.
     pub fn told(&self, mut members: Document) -> Document {
-        for (name, value) in &mut members {
-            if self.is_secret(name) && !value.is_null() {
-                *value = HIDDEN.into();
-            }
-        }
+        hide(&self.schema, &mut members);
         members
     }
 
@@ -323,6 +319,28 @@ fn chosen_name(document: &Document) -> Result<&str, Violations> {
         Some(_) => "expected a string",
     };
     Err(Violations::one("name", wrong))
+}
+
+/// Hides the secrets of a record, and of the records in it. What stands in the place of one is no better than a secret.
+fn hide(schema: &Schema, members: &mut Document) {
+    for (name, value) in members.iter_mut().filter(|(_, value)| !value.is_null()) {
+        let Some(field) = schema.field(name) else {
+            continue;
+        };
+        match (&field.kind, &mut *value) {
+            _ if field.secret => *value = HIDDEN.into(),
+            (Kind::Record(inner), Value::Object(members)) => hide(inner, members),
+            (Kind::Record(inner), _) if holds_secrets(inner) => *value = HIDDEN.into(),
+            _ => {}
+        }
+    }
+}
+
+fn holds_secrets(schema: &Schema) -> bool {
+    schema.fields.iter().any(|field| match &field.kind {
+        Kind::Record(inner) => field.secret || holds_secrets(inner),
+        _ => field.secret,
+    })
 }
 
 fn text_of(value: &Value) -> String {

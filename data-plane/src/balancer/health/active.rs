@@ -29,8 +29,8 @@ use super::Report;
 use crate::balancer::Balancer;
 use crate::balancer::peers::Peer;
 use crate::balancer::revision::Balancers;
-use crate::carried::connect::Connector;
 use crate::carried::dns::Dns;
+use crate::carried::trust::Trust;
 
 /// The limit of a check whose `timeout` is 0: that of a socket without one of its own, as in the reference.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -40,7 +40,7 @@ const SHORTEST: Duration = Duration::from_millis(10);
 /// The checks of a node.
 pub struct Checks {
     dns: Dns,
-    connector: Connector,
+    trust: Trust,
     background: Handle,
     following: Mutex<Following>,
 }
@@ -66,10 +66,10 @@ impl Drop for Running {
 
 impl Checks {
     /// No checks yet. They run on `background` and end with this value.
-    pub fn new(dns: Dns, connector: Connector, background: Handle) -> Self {
+    pub fn new(dns: Dns, trust: Trust, background: Handle) -> Self {
         Self {
             dns,
-            connector,
+            trust,
             background,
             following: Mutex::default(),
         }
@@ -98,7 +98,7 @@ impl Checks {
         let asking = Asking {
             balancer: balancer.clone(),
             dns: self.dns.clone(),
-            connector: self.connector.clone(),
+            trust: self.trust.clone(),
         };
         Running {
             balancer: balancer.clone(),
@@ -116,7 +116,7 @@ fn asks(balancer: &Balancer) -> bool {
 struct Asking {
     balancer: Arc<Balancer>,
     dns: Dns,
-    connector: Connector,
+    trust: Trust,
 }
 
 impl Asking {
@@ -204,11 +204,11 @@ impl Asking {
         };
         let bare = name.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(bare.to_owned()).map_err(|_| ProbeError::Name)?;
-        let config = match active.https_verify_certificate {
-            true => &self.connector.verified,
-            false => &self.connector.unverified,
+        let profile = match active.https_verify_certificate {
+            true => &self.trust.verified,
+            false => &self.trust.unverified,
         };
-        let connector = TlsConnector::from(config.clone());
+        let connector = TlsConnector::from(profile.config().clone());
         Ok(connector.connect(name, stream).await?)
     }
 
