@@ -8,6 +8,8 @@ mod operator;
 mod protocols;
 mod settings;
 mod streams;
+mod terminates;
+mod upstream_tls;
 
 use serde_json::{Value, json};
 use tests::{Gateway, Setup, Upstream};

@@ -5,6 +5,7 @@
 //! built: it sees what an operator and a client see.
 
 pub mod admin;
+pub mod authority;
 pub mod curl;
 pub mod gateway;
 pub mod installed;

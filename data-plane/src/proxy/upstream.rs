@@ -501,7 +501,7 @@ fn host_header(ctx: &Ctx, plan: &UpstreamPlan) -> Option<HeaderValue> {
             }
         })
         .or_else(|| match &ctx.turn {
-            Some(turn) => Some(turn.host(plan.https).clone()),
+            Some(turn) => Some(turn.host(plan.tls.is_some()).clone()),
             None => Some(plan.host_header.clone()),
         })
 }
