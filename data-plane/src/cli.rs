@@ -16,6 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   headgate-dp --control-plane cp.example:8005 --join TOKEN    the first time; TOKEN: headgate-cp token create
   headgate-dp                                                 afterwards; the identity is in data_dir
+  headgate-dp --declarative-config kong.yaml                  alone, without a control plane; HUP loads it again
   headgate-dp --proxy-listen '0.0.0.0:80, 0.0.0.0:443 ssl'    other ports
   headgate-dp settings                                        every setting's value and where it came from
 
@@ -82,6 +83,23 @@ async fn end(running: &Running) -> Result<(), Exit> {
     tokio::select! {
         () = asked_to_stop() => Ok(()),
         () = running.refused().cancelled_owned() => Err(Exit::Failed),
+        () = reloading(running) => Ok(()),
+    }
+}
+
+/// Passes `HUP` on for as long as the node runs; where there is no file to load, the signal means what it always does.
+async fn reloading(running: &Running) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Some(reload) = running.reload() else {
+        return std::future::pending().await;
+    };
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
+        error!("cannot listen for HUP: only a change of the file loads it again");
+        return std::future::pending().await;
+    };
+    while hangups.recv().await.is_some() {
+        // The thread that listens ends after this one.
+        let _ = reload.send(());
     }
 }
 

@@ -38,8 +38,9 @@ pub struct Config {
     #[setting(default = "127.0.0.1:8100")]
     pub status_listen: Addresses,
 
-    /// A file of configuration to serve without a control plane.
-    #[setting(default = "", unbuilt = "serving from a declarative file")]
+    /// A declarative file, YAML or JSON, to serve without a control plane. It is loaded again when it changes, and at a
+    /// `HUP`.
+    #[setting(default = "")]
     pub declarative_config: Option<PathBuf>,
 
     /// Where a line for each request goes: a path or `off`; a path followed by `json` gets an object for each request.
@@ -140,11 +141,19 @@ pub struct Config {
 }
 
 fn check(config: &Config) -> Vec<Violation> {
-    match (&config.ssl_cert, &config.ssl_cert_key) {
+    let mut found = match (&config.ssl_cert, &config.ssl_cert_key) {
         (Some(_), None) => vec![Violation::new("ssl_cert_key", "is needed beside ssl_cert")],
         (None, Some(_)) => vec![Violation::new("ssl_cert", "is needed beside ssl_cert_key")],
         _ => Vec::new(),
+    };
+    let followed = !config.control_plane.0.is_empty() || config.join.is_some();
+    if config.declarative_config.is_some() && followed {
+        found.push(Violation::new(
+            "declarative_config",
+            "a node has one source: leave this out, or control_plane and join",
+        ));
     }
+    found
 }
 
 #[cfg(test)]
@@ -181,5 +190,20 @@ mod tests {
         assert!(check(&with(Some("c"), Some("k"))).is_empty());
         assert_eq!(check(&with(Some("c"), None))[0].name, "ssl_cert_key");
         assert_eq!(check(&with(None, Some("k")))[0].name, "ssl_cert");
+    }
+
+    #[test]
+    fn a_configuration_comes_from_one_place() {
+        let with = |file: bool, control_plane: &str| Config {
+            declarative_config: file.then(|| PathBuf::from("kong.yaml")),
+            control_plane: shared::settings::SettingValue::parse(control_plane).expect("endpoints"),
+            ..Config::default()
+        };
+        assert!(check(&with(true, "")).is_empty());
+        assert!(check(&with(false, "cp.test:8005")).is_empty());
+        assert_eq!(
+            check(&with(true, "cp.test:8005"))[0].name,
+            "declarative_config"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! From settings to a serving node, and back to nothing.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -15,6 +16,7 @@ use shared::plugins::Catalog;
 use shared::settings::{AccessLog, Exit, Listen};
 use shared::sync::{State, Version};
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
 use crate::balancer::health::active::Checks;
@@ -53,6 +55,9 @@ pub enum StartError {
     /// The identity, the copy of the configuration, the join.
     #[error(transparent)]
     Sync(#[from] sync::SyncError),
+    /// The declarative file.
+    #[error(transparent)]
+    File(#[from] sync::FileError),
     /// A thread or a runtime.
     #[error("cannot start: {0}")]
     System(#[from] std::io::Error),
@@ -64,6 +69,8 @@ pub struct Running {
     pub listening: Vec<(&'static str, SocketAddr)>,
     /// The link to the control plane.
     pub link: sync::Link,
+    /// Asks for the declarative file to be loaded again, where there is one.
+    reload: Option<UnboundedSender<()>>,
     drain: CancellationToken,
     offline: CancellationToken,
     refused: CancellationToken,
@@ -78,7 +85,7 @@ impl StartError {
         use sync::SyncError::{NoControlPlane, NotJoined, Token};
         match self {
             Self::Bind(_) => Exit::CannotBind,
-            Self::Settings(_) | Self::Trust(_) => Exit::Usage,
+            Self::Settings(_) | Self::Trust(_) | Self::File(_) => Exit::Usage,
             Self::Tls(TlsError::File { .. } | TlsError::Pair(_)) => Exit::Usage,
             Self::Sync(NotJoined | NoControlPlane | Token(_)) => Exit::Usage,
             _ => Exit::Failed,
@@ -90,6 +97,11 @@ impl Running {
     /// Ends when the control plane will not have this node and there is nothing to serve.
     pub fn refused(&self) -> CancellationToken {
         self.refused.clone()
+    }
+
+    /// What asks for the declarative file to be loaded again; none where a control plane says what serves.
+    pub fn reload(&self) -> Option<UnboundedSender<()>> {
+        self.reload.clone()
     }
 
     /// Accepts no more, lets requests end, keeps the configuration on disk, and waits for all of it.
@@ -140,11 +152,8 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let node = node(&config, &background)?;
     let metrics = Metrics::new(workers);
     let drain = CancellationToken::new();
-    let client = sync::Client::boot(
-        link_settings(&config),
-        applying(node.clone(), background.handle().clone()),
-    )?;
-    let link = client.link();
+    let source = Source::boot(&config, applying(node.clone(), background.handle().clone()))?;
+    let link = source.link();
     let listening = addresses(&bound, &status);
     let mut threads = Vec::new();
     let log = match &config.proxy_access_log {
@@ -176,15 +185,16 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     serve_status(&background, status, &told)?;
     let offline = CancellationToken::new();
     let refused = CancellationToken::new();
-    let keeping_up = Some(keep_up(client, offline.clone(), refused.clone())?);
+    let (reload, keeping_up) = source.keep_up(offline.clone(), refused.clone())?;
     Ok(Running {
         listening,
         link,
+        reload,
         drain,
         offline,
         refused,
         threads,
-        keeping_up,
+        keeping_up: Some(keeping_up),
         background: Some(background),
     })
 }
@@ -268,23 +278,70 @@ async fn free(runtime: Arc<Runtime>) {
     }
 }
 
-/// The thread that holds the link to the control plane.
-fn keep_up(
-    client: sync::Client,
-    shutdown: CancellationToken,
-    refused: CancellationToken,
-) -> std::io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    std::thread::Builder::new()
-        .name("sync".to_owned())
-        .spawn(move || {
-            if let Err(error) = runtime.block_on(client.run(shutdown)) {
-                tracing::error!(%error, "the link to the control plane has ended");
-                refused.cancel();
+/// Where the configuration comes from.
+enum Source<F> {
+    ControlPlane(Box<sync::Client>),
+    File(Box<sync::ConfigFile<F>>),
+}
+
+/// A thread that keeps up, and what asks it to load its file again, if it has one.
+type KeepingUp = (Option<UnboundedSender<()>>, JoinHandle<()>);
+
+impl<F> Source<F>
+where
+    F: FnMut(State, Version) -> Result<Applied, Rejected> + Send + 'static,
+{
+    /// Makes what there is serve.
+    fn boot(config: &Config, apply: F) -> Result<Self, StartError> {
+        let Some(path) = &config.declarative_config else {
+            let client = sync::Client::boot(link_settings(config), apply)?;
+            return Ok(Self::ControlPlane(Box::new(client)));
+        };
+        // The default certificate is kept there.
+        let mut folder = std::fs::DirBuilder::new();
+        folder
+            .recursive(true)
+            .mode(0o700)
+            .create(&config.data_dir)?;
+        let file = sync::ConfigFile::boot(path, config.max_state_bytes.0, apply)?;
+        Ok(Self::File(Box::new(file)))
+    }
+
+    fn link(&self) -> sync::Link {
+        match self {
+            Self::ControlPlane(client) => client.link(),
+            Self::File(file) => file.link(),
+        }
+    }
+
+    /// Follows it on a thread of its own.
+    fn keep_up(
+        self,
+        shutdown: CancellationToken,
+        refused: CancellationToken,
+    ) -> std::io::Result<KeepingUp> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let thread = std::thread::Builder::new().name("sync".to_owned());
+        match self {
+            Self::ControlPlane(client) => {
+                let thread = thread.spawn(move || {
+                    if let Err(error) = runtime.block_on(client.run(shutdown)) {
+                        tracing::error!(%error, "the link to the control plane has ended");
+                        refused.cancel();
+                    }
+                })?;
+                Ok((None, thread))
             }
-        })
+            Self::File(file) => {
+                let (reload, asked) = unbounded_channel();
+                let thread =
+                    thread.spawn(move || runtime.block_on(file.follow(asked, shutdown)))?;
+                Ok((Some(reload), thread))
+            }
+        }
+    }
 }
 
 fn plain(address: SocketAddr) -> Listen {

@@ -91,8 +91,17 @@ fn a_mistake_stops_the_start_with_a_suggestion() {
             "workers (from flag --workers): got 'many', expected `auto` or a number",
         ),
         (
+            &[
+                "--declarative-config",
+                "kong.yml",
+                "--control-plane",
+                "cp.test:8005",
+            ],
+            "declarative_config (from flag --declarative-config): a node has one source",
+        ),
+        (
             &["--declarative-config", "kong.yml"],
-            "serving from a declarative file is not built yet",
+            "cannot read the declarative file 'kong.yml': ",
         ),
         (
             &["--proxy-listen", "0.0.0.0:8000 proxy_protocol"],

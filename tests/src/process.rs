@@ -1,7 +1,7 @@
 //! The binaries under test as real processes: started, listened to, killed.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -19,6 +19,7 @@ pub struct Launch {
     args: Vec<String>,
     variables: Vec<(String, String)>,
     folder: PathBuf,
+    input: Option<String>,
 }
 
 impl Launch {
@@ -29,6 +30,7 @@ impl Launch {
             args: Vec::new(),
             variables: Vec::new(),
             folder: folder.to_owned(),
+            input: None,
         }
     }
 
@@ -39,6 +41,7 @@ impl Launch {
             args: Vec::new(),
             variables: Vec::new(),
             folder: folder.to_owned(),
+            input: None,
         }
     }
 
@@ -52,6 +55,12 @@ impl Launch {
         self
     }
 
+    /// What it reads from standard input.
+    pub fn input(mut self, text: &str) -> Launch {
+        self.input = Some(text.to_owned());
+        self
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.args).current_dir(&self.folder);
@@ -62,7 +71,10 @@ impl Launch {
         }
         command.envs(self.variables.iter().cloned());
         command
-            .stdin(Stdio::null())
+            .stdin(match self.input {
+                Some(_) => Stdio::piped(),
+                None => Stdio::null(),
+            })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
@@ -76,6 +88,10 @@ impl Launch {
                 self.program.display()
             )
         });
+        if let (Some(text), Some(mut pipe)) = (self.input.clone(), child.stdin.take()) {
+            // A program that ends early does not read on; that is what the test sees then.
+            thread::spawn(move || pipe.write_all(text.as_bytes()));
+        }
         let said = Arc::new(Mutex::new(Said::default()));
         listen(
             child.stdout.take().expect("stdout is piped"),
@@ -279,6 +295,11 @@ impl Process {
     /// Asks it to stop (`TERM`) and returns at once.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
+    }
+
+    /// Asks it to read its files again (`HUP`).
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
     }
 
     /// Waits for its end.

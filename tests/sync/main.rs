@@ -1,5 +1,6 @@
 //! Two planes apart: kills, restarts, changes under traffic (sync-protocol.md 14 and 15).
 
+mod alone;
 mod cache;
 mod change_under_traffic;
 mod hostile;

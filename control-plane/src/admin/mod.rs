@@ -16,7 +16,7 @@ mod cors;
 mod crud;
 mod debug;
 mod declarative;
-mod draft;
+pub(crate) mod draft;
 mod endpoints;
 mod error;
 mod expiry;

@@ -21,8 +21,8 @@ use tokio_rustls::TlsConnector;
 use crate::Config;
 use crate::admin::certificate::CERTIFICATE;
 
-/// The longest answer that is read.
-const LONGEST_ANSWER: usize = 16 << 20;
+/// The longest answer that is read: an export of a large configuration.
+const LONGEST_ANSWER: usize = 1 << 30;
 
 /// Where an Admin API is: `http://host:port` or `https://host:port`, with nothing behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]

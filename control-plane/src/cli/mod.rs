@@ -5,6 +5,7 @@
 mod admin_api;
 mod admin_token;
 mod backup;
+mod config;
 mod reach;
 mod token;
 
@@ -25,11 +26,13 @@ Examples:
   headgate-cp --admin-listen 127.0.0.1:9001      another port for the Admin API
   headgate-cp settings                           every setting's value and where it came from
   headgate-cp token create                       a word with which one data plane joins
+  headgate-cp config apply kong.yaml             makes the configuration what a file says
   headgate-cp admin-token create --role write --name ci
                                                  lets a program use the Admin API from elsewhere
 
 Settings come from a flag, else a HEADGATE_… variable, else the file, else the default.
-Exit codes: 0 ok, 1 failed, 2 usage or bad settings, 4 control plane not reachable, 5 cannot listen.";
+Exit codes: 0 ok, 1 failed, 2 usage or bad settings, 3 differences found, 4 control plane not
+reachable, 5 cannot listen.";
 
 /// Does what the command line asks for.
 pub fn main() -> ExitCode {
@@ -57,6 +60,7 @@ fn command() -> Command {
                 .args(flags(&specs)),
         )
         .subcommand(token::command())
+        .subcommand(config::command())
         .subcommand(admin_token::command())
         .subcommand(backup::backup_command())
         .subcommand(backup::restore_command())
@@ -66,6 +70,7 @@ fn dispatch(matches: &ArgMatches) -> Result<(), Exit> {
     match matches.subcommand() {
         Some(("settings", _)) => say(&report(&read::<Config>(PROGRAM, matches)?.values)),
         Some(("token", _)) => token::main(matches),
+        Some(("config", _)) => config::main(matches),
         Some(("admin-token", _)) => admin_token::main(matches),
         Some(("backup", _)) => backup::back_up_main(matches),
         Some(("restore", _)) => backup::restore_main(matches),

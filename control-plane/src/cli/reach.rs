@@ -71,16 +71,25 @@ pub async fn ask_or_open<T>(
         let api = AdminApi::new(AdminUrl::parse(named)?, access, config)?;
         return Ok(Reached::Answer(ask(&api).await?));
     }
-    let Some(url) = own(&config.admin_listen) else {
+    let Some(api) = own_api(config, access)? else {
         return open(config, "admin_listen is off").await;
     };
-    let access = at_home(config, access);
-    let api = AdminApi::new(url, &access, config)?;
     match ask(&api).await {
         Ok(answer) => Ok(Reached::Answer(answer)),
         Err(error @ AdminError::Unreachable { .. }) => open(config, &error.to_string()).await,
         Err(error) => Err(error.into()),
     }
+}
+
+/// The Admin API of the control plane that these settings start; none if it has no listener.
+///
+/// # Errors
+/// If the certificates to trust cannot be read.
+pub fn own_api(config: &Config, access: &Access) -> Result<Option<AdminApi>, AdminError> {
+    let url = own(&config.admin_listen);
+    let access = at_home(config, access);
+    url.map(|url| AdminApi::new(url, &access, config))
+        .transpose()
 }
 
 /// Where every own listener asks for a token and none is given: the word that the control plane left in its folder.

@@ -15,6 +15,8 @@ pub enum BootedFrom {
     Previous,
     /// The file given as a setting.
     Snapshot,
+    /// A declarative file: there is no control plane.
+    File,
     /// Nothing: waiting for the control plane.
     #[default]
     Empty,
@@ -27,6 +29,7 @@ impl BootedFrom {
             Self::Cache => "cache",
             Self::Previous => "previous",
             Self::Snapshot => "snapshot",
+            Self::File => "file",
             Self::Empty => "empty",
         }
     }
@@ -41,6 +44,8 @@ pub enum Arrival {
     Delta,
     /// Whole.
     Snapshot,
+    /// From a declarative file.
+    File,
 }
 
 impl Arrival {
@@ -50,6 +55,7 @@ impl Arrival {
             Self::Disk => "cache",
             Self::Delta => "delta",
             Self::Snapshot => "snapshot",
+            Self::File => "file",
         }
     }
 }
@@ -61,6 +67,8 @@ pub struct LinkStatus {
     pub node_id: Option<String>,
     /// When that certificate ends.
     pub certificate_expires: Option<SystemTime>,
+    /// There is no control plane: this node's configuration is a file.
+    pub alone: bool,
     /// Whether a session stands: Hello was answered with Welcome.
     pub connected: bool,
     /// The control plane's name, as it last said.
@@ -102,15 +110,15 @@ pub struct LinkStatus {
 impl LinkStatus {
     /// Whether what serves may be old, because nobody can say otherwise.
     pub fn stale(&self) -> bool {
-        !self.connected
+        !self.connected && !self.alone
     }
 
     /// For how long nobody could say; zero while connected.
     pub fn age(&self) -> Duration {
-        if self.connected {
-            Duration::ZERO
-        } else {
+        if self.stale() {
             self.since.elapsed()
+        } else {
+            Duration::ZERO
         }
     }
 }
@@ -124,6 +132,7 @@ impl Link {
         Self(Arc::new(watch::Sender::new(LinkStatus {
             node_id: None,
             certificate_expires: None,
+            alone: false,
             connected: false,
             control_plane: None,
             since: Instant::now(),
@@ -143,6 +152,17 @@ impl Link {
             cache_degraded: false,
             persist_failures: 0,
         })))
+    }
+
+    /// Of a node that has no control plane: nobody knows better, and an empty file is meant.
+    pub(super) fn alone() -> Self {
+        let link = Self::new();
+        link.update(|status| {
+            status.alone = true;
+            status.synced = true;
+            status.explicit_empty = true;
+        });
+        link
     }
 
     /// The state now.

@@ -6,7 +6,7 @@
 //! ```
 //! [`Client::boot`] starts what was kept on disk, before any network exists; [`Client::run`] then holds the link. Read
 //! `session` for what is decided (pure), `builder` for the thread that builds, `cache` and `keeper` for the disk,
-//! `enrol` and `identity` for how a node is let in. What runs is the caller's: it hands in one function, which builds a
+//! `enrol` and `identity` for how a node is let in, `file` for a node that has no control plane. What runs is the caller's: it hands in one function, which builds a
 //! version aside, and gets told nothing else. [`Link`] is what everybody else may know.
 
 mod builder;
@@ -14,6 +14,7 @@ mod cache;
 mod client;
 mod connect;
 mod enrol;
+mod file;
 mod identity;
 mod keeper;
 mod link;
@@ -36,6 +37,7 @@ use shared::settings::Endpoint;
 pub use cache::CacheError;
 pub use client::Client;
 pub use enrol::JoinError;
+pub use file::{ConfigFile, FileError};
 pub use identity::{IdentityError, has_joined};
 pub use link::{Arrival, BootedFrom, Link, LinkStatus};
 

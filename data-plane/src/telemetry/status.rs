@@ -78,6 +78,7 @@ impl Status {
                 "stale": link.stale() && runtime.version.is_some(),
                 "age_s": link.age().as_secs(),
                 "last_update": link.last_update.map(Arrival::as_str),
+                "source": if link.alone { "file" } else { "control_plane" },
                 "connected": link.connected,
                 "head_revision": link.head,
                 "durable_revision": link.durable.as_ref().map(|v| v.revision),

@@ -27,7 +27,7 @@ pub struct Config {
 }
 
 /// What the quickstart decides for the planes.
-const DECIDED: &[&str] = &["data_dir", "control_plane", "join"];
+const DECIDED: &[&str] = &["data_dir", "control_plane", "join", "declarative_config"];
 
 impl Settings for Config {
     fn specs() -> Vec<Spec> {

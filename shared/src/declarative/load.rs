@@ -118,6 +118,8 @@ struct Loader<'a> {
 struct Pending {
     draft: usize,
     input: Document,
+    /// Whether the file says its id.
+    explicit: bool,
     /// None: decided when the document is complete.
     id: Option<Uuid>,
     /// What was found wrong before the schema saw it.
@@ -143,7 +145,7 @@ impl Loader<'_> {
             pending.push(one);
         }
         let completed = self.complete(entity, pending);
-        let settled = self.settle(entity, completed, &claimed);
+        let settled = self.settle(entity, completed, &mut claimed);
         unique::check(entity, &settled, &told, &mut self.faults);
         settled
     }
@@ -175,7 +177,8 @@ impl Loader<'_> {
             input.insert(field.to_owned(), json!({ "id": id }));
         }
         self.resolve(entity, draft, &mut input, &mut found);
-        let id = self.identify(entity, at, &mut input, derived);
+        let explicit = input.contains_key("id");
+        let id = self.identify(at, &mut input, derived);
         let invented = entity.schema.fields.iter().filter(|field| {
             field.auto && !field.rules.uuid && !base::is_given(&input, &field.name)
         });
@@ -183,6 +186,7 @@ impl Loader<'_> {
             draft: at,
             invented: invented.map(|field| field.name.as_ref()).collect(),
             input,
+            explicit,
             id,
             found,
         }
@@ -205,33 +209,18 @@ impl Loader<'_> {
             .for_each(|text| found.entity_check(text));
     }
 
-    /// The id of a draft, if it can be told by now: the one it says, else that of the existing document which it
-    /// means, else the one that follows from its name.
-    fn identify(
-        &mut self,
-        entity: &'static Entity,
-        at: usize,
-        input: &mut Document,
-        derived: Option<Uuid>,
-    ) -> Option<Uuid> {
+    /// The id of a draft, if it can be told by now: the one it says, else the one that follows from its name.
+    fn identify(&mut self, at: usize, input: &mut Document, derived: Option<Uuid>) -> Option<Uuid> {
         if let Some(value) = input.get("id") {
             self.stable[at] = true;
             // One that is none is told by the schema; what is nested needs something to refer to.
             return Some(base::id_of(value).unwrap_or_else(|| (self.options.new_id)()));
         }
-        let base = &self.options.base;
-        let existing = || base.find(entity, &base::keys_of(entity, input));
-        let by_name = base.mode != Mode::Replace;
-        let id = match derived {
-            Some(derived) if by_name => Some(existing().unwrap_or(derived)),
-            Some(derived) => Some(derived),
-            None => existing(),
-        };
         self.stable[at] = derived.is_some();
-        if let Some(id) = id {
+        if let Some(id) = derived {
             input.insert("id".to_owned(), Value::String(id.to_string()));
         }
-        id
+        derived
     }
 
     /// Runs the schema on every draft of a kind.
@@ -276,9 +265,16 @@ impl Loader<'_> {
     fn settle(
         &mut self,
         entity: &'static Entity,
-        completed: Vec<(Pending, Document)>,
-        claimed: &HashSet<Uuid>,
+        mut completed: Vec<(Pending, Document)>,
+        claimed: &mut HashSet<Uuid>,
     ) -> Vec<Settled> {
+        for (one, document) in &mut completed {
+            if let Some(existing) = self.existing(entity, one, document) {
+                one.id = Some(existing);
+                claimed.insert(existing);
+                document.insert("id".to_owned(), Value::String(existing.to_string()));
+            }
+        }
         let nameless = completed.iter().any(|(one, _)| one.id.is_none());
         let mut twins = match nameless {
             true => self.options.base.twins(entity, claimed),
@@ -307,6 +303,23 @@ impl Loader<'_> {
                 change,
             }
         })
+    }
+}
+
+impl Loader<'_> {
+    /// The existing document that a draft without an id means: the one that shares a key with it.
+    fn existing(
+        &self,
+        entity: &'static Entity,
+        one: &Pending,
+        document: &Document,
+    ) -> Option<Uuid> {
+        let base = &self.options.base;
+        let by_name = base.mode != Mode::Replace || one.id.is_none();
+        if one.explicit || !by_name {
+            return None;
+        }
+        base.find(entity, &base::keys_of(entity, document))
     }
 }
 

@@ -108,10 +108,13 @@ impl Names {
         base: &Base<'_>,
     ) -> Option<Uuid> {
         let declared = |draft: &usize| ids[*draft];
-        let by_id = |id: Uuid| {
-            let known = self.by_id.contains_key(&(target.kind, id));
-            let stored = || base.mode == Mode::Merge && base.get(target, &id).is_some();
-            (known || stored()).then_some(id)
+        let by_id = |id: Uuid| match self.by_id.get(&(target.kind, id)) {
+            // It may turn out to be an existing one, of another id.
+            Some(draft) => declared(draft),
+            None => {
+                let stored = base.mode == Mode::Merge && base.get(target, &id).is_some();
+                stored.then_some(id)
+            }
         };
         let by_key = |field: &str, text: &str| {
             let here = (target.lookup == Some(field))

@@ -77,16 +77,16 @@ impl SettingValue for PathBuf {
     }
 }
 
-/// Nothing given is `None`.
+/// Nothing given, and `off`, are `None`.
 impl<T: SettingValue> SettingValue for Option<T> {
     const HINT: &'static str = T::HINT;
     const SECRET: bool = T::SECRET;
 
     fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() {
-            return Ok(None);
+        match text {
+            "" | "off" => Ok(None),
+            text => T::parse(text).map(Some),
         }
-        T::parse(text).map(Some)
     }
 
     fn render(&self) -> String {

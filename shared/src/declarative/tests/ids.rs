@@ -39,6 +39,11 @@ fn ids_follow_from_names_as_they_do_in_kong() {
             "a331738c-d6d9-595e-a2cf-9cad8a78d622",
         ),
         (
+            json!({ "upstreams": [{ "name": "u1" }] }),
+            "upstreams",
+            "0e7a237a-6645-50cc-8e6d-514947af04b9",
+        ),
+        (
             json!({ "plugins": [{ "name": "key-auth" }] }),
             "plugins",
             "6b4f38d1-e026-540b-a5ea-8634739dd2a7",
@@ -145,4 +150,20 @@ fn values_are_computed_unless_the_file_holds_them() {
         Some(40),
         "a SHA-1 in hexadecimal"
     );
+}
+
+#[test]
+fn a_target_has_an_id_of_its_upstream_and_of_what_was_written() {
+    let text =
+        file(json!({ "upstreams": [{ "name": "u1", "targets": [{ "target": "h.test" }] }] }));
+    let space = Uuid::new_v5(
+        &uuid::uuid!("fd02801f-0957-4a15-a55a-c8d9606f30b5"),
+        b"targets",
+    );
+    let key = b"targets:*:0e7a237a-6645-50cc-8e6d-514947af04b9:h.test";
+    assert_eq!(
+        id_of(&text, "targets"),
+        Uuid::new_v5(&space, key).to_string()
+    );
+    assert_eq!(documents(&text, "targets")[0]["target"], "h.test:8000");
 }

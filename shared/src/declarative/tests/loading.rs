@@ -271,3 +271,22 @@ fn many_documents_are_loaded_in_order() {
             .all(|(n, service)| service["name"] == format!("s{n}"))
     );
 }
+
+#[test]
+fn a_merged_document_is_recognised_by_what_it_becomes() {
+    let random = "00000000-0000-4000-8000-00000000000a";
+    let target =
+        |target: Value| file(json!({ "upstreams": [{ "name": "u", "targets": [target] }] }));
+    let before = target(json!({ "id": random, "target": "h.test:8000" }));
+    let state = state_of(&load_text(&before).expect("a good file"));
+    let after = target(json!({ "target": "h.test", "weight": 7 }));
+    let merged = load_over(&after, &state, Mode::Merge, NOW).expect("a good file");
+    let merged = merged
+        .iter()
+        .find(|one| one.entity.kind == "targets")
+        .expect("the target");
+    assert_eq!(
+        (merged.id.to_string().as_str(), merged.change),
+        (random, Change::Changed)
+    );
+}
