@@ -5,6 +5,7 @@ mod apis;
 mod backup;
 mod bad_input;
 mod commands;
+mod deck;
 mod declarative;
 mod openapi;
 mod quickstart;

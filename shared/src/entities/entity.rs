@@ -182,6 +182,9 @@ impl Entity {
                 required.push("ttl".into());
             }
         }
+        if let Selector::Named { names, .. } = &self.schema.selector {
+            out["properties"]["name"]["enum"] = json!(names);
+        }
         if let Some(list) = &self.name_list {
             out["properties"][list.field] = list.shown_as().json_schema(purpose);
             if purpose == Purpose::Answer

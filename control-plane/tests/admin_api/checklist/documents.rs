@@ -120,3 +120,16 @@ async fn checklist_24_names_may_be_any_language_but_hold_no_space() {
         (&json!(10), &json!("invalid unique name"))
     );
 }
+
+#[tokio::test]
+async fn checklist_25_what_has_no_name_is_found_by_its_id_alone() {
+    let plane = Plane::start().await;
+    let found = plane.get("/ca_certificates/foo").await.expect(400);
+    let expected = json!({
+        "code": 1,
+        "name": "invalid primary key",
+        "message": "invalid primary key: '{id=\"expected a valid UUID\"}'",
+        "fields": { "id": "expected a valid UUID" },
+    });
+    assert_eq!(found, expected);
+}
