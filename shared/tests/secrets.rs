@@ -86,13 +86,17 @@ fn what_sounds_like_a_secret_is_declared_one() {
 }
 
 #[test]
-fn the_secrets_of_credentials_are_found_by_the_walk() {
+fn the_secrets_we_know_of_are_found_by_the_walk() {
     let all = everything();
     for path in [
         "keyauth_credentials.key",
         "basicauth_credentials.password",
         "hmacauth_credentials.secret",
         "jwt_secrets.secret",
+        "certificates.key",
+        "certificates.key_alt",
+        "keys.jwk",
+        "keys.pem.private_key",
     ] {
         let field = all.iter().find(|(found, _)| found == path);
         let (_, field) = field.unwrap_or_else(|| panic!("no '{path}'"));

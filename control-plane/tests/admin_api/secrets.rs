@@ -193,6 +193,33 @@ async fn provoke_entity(plane: &Plane, entity: &'static Entity, field: &str, con
     }
 }
 
+/// A certificate that is taken, and a key that does not fit; a line of the key.
+async fn provoke_certificate(plane: &Plane) -> String {
+    let made = rcgen::generate_simple_self_signed(vec!["walk.test".to_owned()]).expect("made");
+    let other = rcgen::KeyPair::generate().expect("a key");
+    let key = other.serialize_pem();
+    let line = key.lines().nth(1).expect("a line of the key").to_owned();
+    let good = json!({ "cert": made.cert.pem(), "key": made.signing_key.serialize_pem() });
+    let stored = plane.post("/certificates", good).await;
+    assert_eq!(stored.status, 201, "{stored:?}");
+    let path = format!("/certificates/{}", stored.id());
+    let wrong = json!({ "cert": made.cert.pem(), "key": key });
+    let alternative = json!({ "cert_alt": made.cert.pem(), "key_alt": key });
+    let cut = json!({ "key": &key[..key.len() / 2] });
+    for answer in [
+        plane.post("/certificates", wrong.clone()).await,
+        plane.patch(&path, json!({ "key": key })).await,
+        plane.patch(&path, alternative).await,
+        plane.patch(&path, cut).await,
+        plane.put(&path, wrong).await,
+    ] {
+        let text = String::from_utf8_lossy(&answer.body);
+        assert_eq!(answer.status, 400, "{text}");
+        assert!(!text.contains(&line[..line.len() / 2]), "{text}");
+    }
+    line
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn secrets_are_told_in_no_error_no_log_and_no_audit_row() {
     let logs = Logs::start();
@@ -214,6 +241,7 @@ async fn secrets_are_told_in_no_error_no_log_and_no_audit_row() {
         }
     }
     assert!(walked >= 4, "the walk finds little: {walked}");
+    let private = provoke_certificate(&plane).await;
     // A token is no document of the configuration, and as secret.
     let body = json!({ "name": "walker", "role": "admin" });
     let made = plane.post("/headgate/admin-tokens", body.clone()).await;
@@ -257,7 +285,7 @@ async fn secrets_are_told_in_no_error_no_log_and_no_audit_row() {
         logs.contains("/key-auths/******"),
         "the log holds the requests: {logs}"
     );
-    for secret in [MARKER, &word[10..], &joining[10..]] {
+    for secret in [MARKER, &word[10..], &joining[10..], &private] {
         assert!(!told.contains(secret), "the audit tells {secret}");
         let line = logs.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "the log tells {secret}");
