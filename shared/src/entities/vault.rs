@@ -12,7 +12,7 @@ pub const TYPES: [&str; 1] = ["env"];
 
 /// A vault under a prefix of one's own (admin-api.md 8.10).
 #[derive(Clone, Debug, Deserialize, Entity)]
-#[entity(kind = "vaults", lookup = "prefix", with = by_type)]
+#[entity(kind = "vaults", lookup = "prefix", identity("prefix"), with = by_type)]
 pub struct Vault {
     /// What identifies it for good.
     #[schema(auto)]

@@ -167,3 +167,28 @@ fn a_target_has_an_id_of_its_upstream_and_of_what_was_written() {
     );
     assert_eq!(documents(&text, "targets")[0]["target"], "h.test:8000");
 }
+
+#[test]
+fn vaults_and_keys_have_ids_of_their_kind_too() {
+    let key = json!({ "kid": "k", "jwk": "{vault://env/jwk}" });
+    let text = file(json!({
+        "vaults": [{ "prefix": "mine", "name": "env" }],
+        "key_sets": [{ "name": "set", "keys": [key] }],
+        "keys": [key],
+    }));
+    let expected = |kind: &str, key: &str| {
+        let root = uuid::uuid!("fd02801f-0957-4a15-a55a-c8d9606f30b5");
+        let space = Uuid::new_v5(&root, kind.as_bytes());
+        Uuid::new_v5(&space, key.as_bytes()).to_string()
+    };
+    let set = expected("key_sets", "set");
+    assert_eq!(id_of(&text, "vaults"), expected("vaults", "vaults:*:mine"));
+    assert_eq!(id_of(&text, "key_sets"), set);
+    let keys = documents(&text, "keys");
+    let ids: Vec<&str> = keys.iter().filter_map(|key| key["id"].as_str()).collect();
+    let nested = expected("keys", &format!("keys:*:k:{set}"));
+    assert_eq!(ids.len(), 2);
+    assert!(
+        ids.contains(&nested.as_str()) && ids.contains(&expected("keys", "keys:*:k:").as_str())
+    );
+}
