@@ -309,7 +309,7 @@ fn shown(loaded: &[Loaded]) -> Bytes {
             out.extend_from_slice(format!("{separator}\"{}\":", one.id).as_bytes());
             match entity.has_ttl {
                 true => out.extend_from_slice(&canonical(&expiry::shown(&one.document))),
-                false => out.extend_from_slice(&canonical(&one.document)),
+                false => out.extend_from_slice(&one.payload),
             }
         }
         out.push(b'}');

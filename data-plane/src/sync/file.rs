@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use shared::declarative::{self, Base, Loaded, Mistake, Mode, Options, Report};
 use shared::model::Issues;
 use shared::plugins::Catalog;
-use shared::sync::{State, Version, canonical};
+use shared::sync::{State, Version};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -235,7 +235,7 @@ fn mistakes(report: &Report, text: &str) -> Vec<Mistake> {
 fn state_of(loaded: &[Loaded]) -> State {
     let mut state = State::new();
     for one in loaded {
-        state.insert(&one.entity.kind.into(), one.id, canonical(&one.document));
+        state.insert(&one.entity.kind.into(), one.id, one.payload.clone());
     }
     state
 }

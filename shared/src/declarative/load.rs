@@ -53,6 +53,8 @@ pub struct Loaded {
     pub id: Uuid,
     /// What is to be stored.
     pub document: Document,
+    /// The same in canonical bytes.
+    pub payload: Bytes,
     /// Whether anything has to be stored.
     pub change: Change,
 }
@@ -62,6 +64,7 @@ pub(super) struct Settled {
     pub(super) draft: usize,
     pub(super) id: Uuid,
     pub(super) document: Document,
+    payload: Bytes,
     change: Change,
 }
 
@@ -92,6 +95,7 @@ pub fn load(root: &Document, options: &Options<'_>) -> Result<Vec<Loaded>, Repor
                 entity,
                 id: settled.id,
                 document: settled.document,
+                payload: settled.payload,
                 change: settled.change,
             }));
         }
@@ -295,11 +299,12 @@ impl Loader<'_> {
         let base = &self.options.base;
         parallel::map(with_id, |(one, id, mut document)| {
             let stored = base.get(entity, &id);
-            let change = compare(&mut document, stored, &one.invented);
+            let (change, payload) = compare(&mut document, stored, &one.invented);
             Settled {
                 draft: one.draft,
                 id,
                 document,
+                payload,
                 change,
             }
         })
@@ -344,11 +349,11 @@ fn twin(
     twins.get_mut(&base::said(entity, document))?.pop()
 }
 
-/// Keeps what was made up for the stored document, and says whether anything else differs.
-fn compare(document: &mut Document, stored: Option<&Bytes>, invented: &[&str]) -> Change {
+/// Keeps what was made up for the stored document, and says whether anything else differs; with the document's bytes.
+fn compare(document: &mut Document, stored: Option<&Bytes>, invented: &[&str]) -> (Change, Bytes) {
     const UPDATED: &str = "updated_at";
     let Some(payload) = stored else {
-        return Change::New;
+        return (Change::New, canonical(document));
     };
     let stored = base::read(payload);
     let updated = document.get(UPDATED).cloned();
@@ -358,10 +363,10 @@ fn compare(document: &mut Document, stored: Option<&Bytes>, invented: &[&str]) -
         }
     }
     if canonical(document) == *payload {
-        return Change::Same;
+        return (Change::Same, payload.clone());
     }
     if let Some(updated) = updated {
         document.insert(UPDATED.to_owned(), updated);
     }
-    Change::Changed
+    (Change::Changed, canonical(document))
 }

@@ -8,7 +8,7 @@ use shared::declarative::{self, Base, Loaded, Mistake, Mode, Options, Report};
 use shared::model::Model;
 use shared::plugins::Catalog;
 use shared::schema::Document;
-use shared::sync::{State, canonical};
+use shared::sync::State;
 use uuid::Uuid;
 
 use super::Failure;
@@ -115,7 +115,7 @@ fn options(state: &State, mode: Mode) -> Options<'_> {
 pub(super) fn state_of(loaded: &[Loaded]) -> State {
     let mut state = State::new();
     for one in loaded {
-        state.insert(&one.entity.kind.into(), one.id, canonical(&one.document));
+        state.insert(&one.entity.kind.into(), one.id, one.payload.clone());
     }
     state
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::*;
 use crate::plugins::Catalog;
 use crate::schema::Document;
-use crate::sync::{State, canonical};
+use crate::sync::State;
 
 mod errors;
 mod ids;
@@ -44,7 +44,7 @@ fn documents(text: &str, kind: &str) -> Vec<Document> {
 fn state_of(loaded: &[Loaded]) -> State {
     let mut state = State::new();
     for one in loaded {
-        state.insert(&one.entity.kind.into(), one.id, canonical(&one.document));
+        state.insert(&one.entity.kind.into(), one.id, one.payload.clone());
     }
     state
 }
