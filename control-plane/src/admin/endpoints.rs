@@ -75,6 +75,12 @@ pub enum Fixed {
     AllTargets,
     /// `/upstreams/{u}/health`
     UpstreamHealth,
+    /// `/consumer_groups/{g}/consumers`
+    GroupConsumers,
+    GroupConsumer,
+    /// `/consumers/{c}/consumer_groups`
+    ConsumerGroups,
+    ConsumerGroup,
 }
 
 /// One address.
@@ -95,6 +101,7 @@ const PUT: &[Method] = &[Method::PUT];
 const DELETE: &[Method] = &[Method::DELETE];
 const LOOK_OR_DELETE: &[Method] = &[Method::DELETE, Method::GET];
 const COLLECTION: &[Method] = &[Method::GET, Method::POST];
+const MEMBERS: &[Method] = &[Method::DELETE, Method::GET, Method::POST];
 const ITEM: &[Method] = &[Method::DELETE, Method::GET, Method::PATCH, Method::PUT];
 const ANY: &[Method] = &[
     Method::DELETE,
@@ -138,6 +145,26 @@ const FIXED: &[(&str, &[Method], Fixed)] = &[
     ("/debug/node/log-level/{level}", PUT, Fixed::SetLogLevel),
     ("/upstreams/{upstreams}/targets/all", GET, Fixed::AllTargets),
     ("/upstreams/{upstreams}/health", GET, Fixed::UpstreamHealth),
+    (
+        "/consumer_groups/{consumer_groups}/consumers",
+        MEMBERS,
+        Fixed::GroupConsumers,
+    ),
+    (
+        "/consumer_groups/{consumer_groups}/consumers/{consumers}",
+        DELETE,
+        Fixed::GroupConsumer,
+    ),
+    (
+        "/consumers/{consumers}/consumer_groups",
+        MEMBERS,
+        Fixed::ConsumerGroups,
+    ),
+    (
+        "/consumers/{consumers}/consumer_groups/{consumer_groups}",
+        DELETE,
+        Fixed::ConsumerGroup,
+    ),
 ];
 
 /// Where Kong answers that it was built without WebAssembly; clients take that as an absent feature.
@@ -188,7 +215,8 @@ fn order(path: &str) -> Vec<u8> {
 
 /// The foreign keys of an entity whose targets exist.
 pub fn links(child: &'static Entity) -> impl Iterator<Item = Link> {
-    child.foreigns().filter_map(move |field| {
+    let foreigns = child.foreigns().filter(|_| !child.no_addresses);
+    foreigns.filter_map(move |field| {
         let Kind::Foreign { kind, .. } = &field.kind else {
             return None;
         };
@@ -202,7 +230,7 @@ pub fn links(child: &'static Entity) -> impl Iterator<Item = Link> {
 }
 
 fn of_entity(found: &mut Vec<Endpoint>, entity: &'static Entity) {
-    if entity.nested_only {
+    if entity.nested_only || entity.no_addresses {
         return;
     }
     let collection = format!("/{}", entity.path);

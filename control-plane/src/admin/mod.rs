@@ -21,6 +21,7 @@ mod endpoints;
 mod error;
 mod expiry;
 mod foreign;
+mod groups;
 mod list;
 pub(crate) mod listen;
 mod lookup;

@@ -7,8 +7,8 @@ use super::query::Query;
 use super::reply::Reply;
 use super::wait::Wait;
 use super::{
-    Admin, Answer, access, apis, cors, crud, debug, declarative, list, nested, nodes, openapi,
-    schemas, status, tags, targets, upload,
+    Admin, Answer, access, apis, cors, crud, debug, declarative, groups, list, nested, nodes,
+    openapi, schemas, status, tags, targets, upload,
 };
 use crate::store::Author;
 use axum::body::{Body, HttpBody};
@@ -139,6 +139,9 @@ async fn act(action: Action, call: Call<'_>) -> Answer {
             list::collection(&call, entity).await
         }
         Action::Collection(entity) => crud::create(call, entity, None).await,
+        Action::Item(entity) if groups::is_shown_whole(entity, &call.method) => {
+            groups::show(&call).await
+        }
         Action::Item(entity) => crud::item(call, entity).await,
         Action::Children(link) => nested::children(call, link).await,
         Action::Child(link) => nested::child(call, link).await,
@@ -183,6 +186,10 @@ async fn act_fixed(fixed: Fixed, call: Call<'_>) -> Answer {
         Fixed::SetLogLevel => debug::set_log_level(&call),
         Fixed::AllTargets => targets::all(&call).await,
         Fixed::UpstreamHealth => targets::health(&call).await,
+        Fixed::GroupConsumers => groups::members(call, groups::GROUPS).await,
+        Fixed::GroupConsumer => groups::leave(call, groups::GROUPS).await,
+        Fixed::ConsumerGroups => groups::members(call, groups::CONSUMERS).await,
+        Fixed::ConsumerGroup => groups::leave(call, groups::CONSUMERS).await,
     }
 }
 

@@ -9,6 +9,7 @@ mod client;
 mod credentials;
 mod crud;
 mod declarative;
+mod groups;
 mod lists;
 mod nested;
 mod passwords;

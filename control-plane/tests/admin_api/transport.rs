@@ -152,7 +152,7 @@ async fn unknown_methods_and_paths_have_their_messages() {
         "/snis/x/certificate",
         "/licenses",
         "/timers",
-        "/consumer_groups",
+        "/consumer_group_consumers",
     ] {
         assert_eq!(
             plane.get(path).await.expect(404),

@@ -58,6 +58,7 @@ pub(crate) fn expand(input: DeriveInput) -> syn::Result<TokenStream> {
                     has_updated_at: schema.field("updated_at").is_some(),
                     has_ttl: #ttl,
                     nested_only: #nested_only,
+                    no_addresses: false,
                     no_way_up: false,
                     name_list: ::core::option::Option::None,
                     mentions: &[],

@@ -36,6 +36,8 @@ pub struct Entity {
     /// Whether it is reached only under what it belongs to: a list of its own it has not, the newest is listed first,
     /// and PUT changes one but never makes one (targets, admin-api.md 8.8).
     pub nested_only: bool,
+    /// Whether it has no address at all: others show it (who is a member of a group).
+    pub no_addresses: bool,
     /// Whether the documents it refers to have no address under its own (`/snis/{s}/certificate`).
     pub no_way_up: bool,
     /// A list that is shown and may be sent, and is not stored.

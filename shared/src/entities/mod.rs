@@ -7,6 +7,7 @@ mod basic_auth;
 mod ca_certificate;
 mod certificate;
 mod consumer;
+mod consumer_group;
 mod draft;
 mod entity;
 mod hmac_auth;
@@ -29,6 +30,7 @@ pub use basic_auth::BasicAuth;
 pub use ca_certificate::CaCertificate;
 pub use certificate::Certificate;
 pub use consumer::Consumer;
+pub use consumer_group::{ConsumerGroup, GroupMember};
 pub use entity::{Context, Entity, NameList, Reference, Transformation, UniqueKey, Upgrade};
 pub use hmac_auth::HmacAuth;
 pub use jwt_secret::{JwtAlgorithm, JwtSecret};
@@ -62,6 +64,8 @@ static ALL: LazyLock<Vec<Entity>> = LazyLock::new(|| {
         Service::entity(),
         Route::entity(),
         Consumer::entity(),
+        ConsumerGroup::entity(),
+        GroupMember::entity(),
         Plugin::entity(),
         KeyAuth::entity(),
         BasicAuth::entity(),

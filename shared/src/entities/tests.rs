@@ -626,6 +626,18 @@ fn every_entity_has_what_kong_has() {
             ("services", "services", "services", Some("name")),
             ("routes", "routes", "routes", Some("name")),
             ("consumers", "consumers", "consumers", Some("username")),
+            (
+                "consumer_groups",
+                "consumer_groups",
+                "consumer_groups",
+                Some("name")
+            ),
+            (
+                "consumer_group_consumers",
+                "consumer_group_consumers",
+                "consumer_group_consumers",
+                None,
+            ),
             ("plugins", "plugins", "plugins", Some("instance_name")),
             ("keyauth_credentials", "key-auths", "key-auth", Some("key")),
             (
@@ -652,6 +664,7 @@ fn every_entity_has_what_kong_has() {
         .map(|entity| entity.kind)
         .collect();
     let expected = [
+        "consumer_group_consumers",
         "keyauth_credentials",
         "basicauth_credentials",
         "hmacauth_credentials",

@@ -13,8 +13,8 @@ mod table;
 mod tests;
 
 use crate::entities::{
-    Acl, BasicAuth, CaCertificate, Certificate, Consumer, HmacAuth, JwtSecret, Key, KeyAuth,
-    KeySet, Route, Service, Sni, Target, Upstream, Vault, find,
+    Acl, BasicAuth, CaCertificate, Certificate, Consumer, ConsumerGroup, GroupMember, HmacAuth,
+    JwtSecret, Key, KeyAuth, KeySet, Route, Service, Sni, Target, Upstream, Vault, find,
 };
 use crate::plugins::Catalog;
 use crate::sync::{Change, State};
@@ -86,6 +86,8 @@ struct Documents {
     vaults: Table<Vault>,
     key_sets: Table<KeySet>,
     keys: Table<Key>,
+    consumer_groups: Table<ConsumerGroup>,
+    group_members: Table<GroupMember>,
 }
 
 impl Model {
@@ -178,6 +180,8 @@ impl Documents {
             vaults: reader.table(self.vaults, changes),
             key_sets: reader.table(self.key_sets, changes),
             keys: reader.table(self.keys, changes),
+            consumer_groups: reader.table(self.consumer_groups, changes),
+            group_members: reader.table(self.group_members, changes),
         }
     }
 }

@@ -6,13 +6,15 @@ use uuid::Uuid;
 
 use super::{Documents, Issue, Issues, Plugin, Table};
 use crate::entities::{
-    Acl, BasicAuth, HmacAuth, JwtSecret, Key, KeyAuth, Route, Service, Sni, Target, Upstream,
+    Acl, BasicAuth, GroupMember, HmacAuth, JwtSecret, Key, KeyAuth, Route, Service, Sni, Target,
+    Upstream,
 };
 use crate::sync::Change;
 use crate::types::Referenced;
 
 /// Kinds that others refer to.
-const TARGETS: [&str; 6] = [
+const TARGETS: [&str; 7] = [
+    "consumer_groups",
     "services",
     "routes",
     "consumers",
@@ -51,6 +53,7 @@ pub(super) fn check(all: &Documents, changes: &[Change], issues: &mut Issues) {
     check_kind(&all.services, all, changes, issues);
     check_kind(&all.snis, all, changes, issues);
     check_kind(&all.keys, all, changes, issues);
+    check_kind(&all.group_members, all, changes, issues);
 }
 
 fn check_kind<T: Refers>(
@@ -217,5 +220,18 @@ impl Refers for Key {
         if let Some(set) = self.set.map(|set| set.uuid()) {
             visit("set", all.key_sets.contains_key(&set), "key_sets", set);
         }
+    }
+}
+
+impl Refers for GroupMember {
+    const KIND: &'static str = "consumer_group_consumers";
+
+    fn each(&self, all: &Documents, mut visit: impl FnMut(&'static str, bool, &'static str, Uuid)) {
+        let group = self.consumer_group.uuid();
+        let found = all.consumer_groups.contains_key(&group);
+        visit("consumer_group", found, "consumer_groups", group);
+        let consumer = self.consumer.uuid();
+        let found = all.consumers.contains_key(&consumer);
+        visit("consumer", found, "consumers", consumer);
     }
 }

@@ -49,7 +49,9 @@ pub fn needed(action: &Action, method: &Method) -> Role {
             Role::Admin
         }
         Action::Fixed(Fixed::SetLogLevel) => Role::Admin,
-        Action::Fixed(Fixed::ValidateEntity | Fixed::ValidatePlugin) => Role::Read,
+        Action::Fixed(Fixed::ValidateEntity | Fixed::ValidatePlugin | Fixed::ValidateVault) => {
+            Role::Read
+        }
         _ if reads => Role::Read,
         _ => Role::Write,
     }
@@ -78,6 +80,7 @@ mod tests {
             ("/services", Method::POST, Role::Write),
             ("/services/{services}", Method::DELETE, Role::Write),
             ("/schemas/plugins/validate", Method::POST, Role::Read),
+            ("/schemas/vaults/validate", Method::POST, Role::Read),
             ("/headgate/tokens", Method::POST, Role::Admin),
             ("/headgate/admin-tokens", Method::GET, Role::Admin),
             ("/headgate/admin-tokens", Method::POST, Role::Admin),

@@ -15,7 +15,7 @@ pub fn schemas(catalog: &Catalog) -> Value {
         out.insert(name.to_owned(), schema);
     }
     out.insert("Form".to_owned(), about::form());
-    for entity in entities::all() {
+    for entity in entities::all().iter().filter(|one| !one.no_addresses) {
         of_entity(&mut out, entity, catalog);
     }
     out.into()

@@ -2,7 +2,9 @@
 
 use super::About;
 use crate::admin::endpoints::Fixed;
-use crate::admin::{access, debug, declarative, nodes, openapi, schemas, status, tags, targets};
+use crate::admin::{
+    access, debug, declarative, groups, nodes, openapi, schemas, status, tags, targets,
+};
 use http::Method;
 use serde_json::json;
 
@@ -42,5 +44,8 @@ pub fn about(fixed: Fixed, method: &Method) -> About {
         Fixed::SetLogLevel => debug::about_set_log_level(),
         Fixed::AllTargets => targets::about_all(),
         Fixed::UpstreamHealth => targets::about_health(),
+        Fixed::GroupConsumers => groups::about_members(groups::GROUPS, method),
+        Fixed::ConsumerGroups => groups::about_members(groups::CONSUMERS, method),
+        Fixed::GroupConsumer | Fixed::ConsumerGroup => groups::about_leave(),
     }
 }

@@ -3,7 +3,7 @@
 use super::about::{About, query};
 use super::{bodies, fixed, refusals, shape};
 use crate::admin::endpoints::{Action, Endpoint, Link};
-use crate::admin::list;
+use crate::admin::{groups, list};
 use http::Method;
 use serde_json::{Map, Value, json};
 use shared::entities::{self, Entity};
@@ -128,6 +128,7 @@ fn links(endpoint: &Endpoint, status: u16) -> Option<Value> {
 fn about(action: Action, method: &Method) -> About {
     match action {
         Action::Collection(entity) => collection(entity, method),
+        Action::Item(entity) if groups::is_shown_whole(entity, method) => groups::about_show(),
         Action::Item(entity) => item(entity, method).refuses(404),
         Action::Children(link) => children(link, method).refuses(404),
         Action::Child(link) => child(link, method).refuses(404),
