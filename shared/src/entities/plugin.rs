@@ -14,6 +14,7 @@ use crate::types::{Foreign, Id, Name, Protocol, Referenced, Tag, Timestamp};
     kind = "plugins",
     lookup = "instance_name",
     composite("name", "route", "service", "consumer"),
+    identity("name", "route", "service", "consumer"),
     with = by_name
 )]
 pub struct Plugin {
