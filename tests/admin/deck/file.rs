@@ -20,6 +20,7 @@ pub const COLLECTIONS: &[&str] = &[
     "vaults",
     "keys",
     "key-sets",
+    "consumer_groups",
 ];
 
 /// A consumer, its credentials and group, and its plugin.
@@ -27,13 +28,14 @@ pub const PER_CONSUMER: u32 = 7;
 /// Keys that belong to a set.
 pub const KEYS_IN_SETS: u32 = CELLS;
 const CELLS: u32 = 10;
-const AUTHORITIES: u32 = 4;
-const VAULTS: u32 = 5;
+const AUTHORITIES: u32 = 3;
+const VAULTS: u32 = 2;
+const GROUPS: u32 = 3;
 
 /// The file, and how many documents it makes.
 pub fn content(tag: &str) -> (Value, u32) {
     let of_cells = |one: fn(u32) -> Value| -> Value { (0..CELLS).map(one).collect() };
-    let content = json!({
+    let mut content = json!({
         "_format_version": "3.0",
         "_info": { "select_tags": [tag] },
         "services": of_cells(service),
@@ -44,12 +46,17 @@ pub fn content(tag: &str) -> (Value, u32) {
         "keys": of_cells(key),
         "ca_certificates": (1..=AUTHORITIES).map(authority).collect::<Value>(),
         "vaults": (1..=VAULTS).map(vault).collect::<Value>(),
+        "consumer_groups": [{ "name": "gold" }, { "name": "silver" }, { "name": "bronze" }],
         "plugins": [{ "name": "response-transformer", "config": { "add": { "headers": ["x-all:1"] } } }],
     });
+    content["consumers"][0]["groups"] = json!([{ "name": "gold" }]);
     // A service with two routes and two plugins; an upstream with two targets; a certificate with a name; a key and
-    // its set.
+    // its set. And a member of a group, and a plugin for all.
     let of_cell = 5 + PER_CONSUMER + 3 + 2 + 2;
-    (content, CELLS * of_cell + AUTHORITIES + VAULTS + 1)
+    (
+        content,
+        CELLS * of_cell + AUTHORITIES + VAULTS + GROUPS + 1 + 1,
+    )
 }
 
 /// The file without one kind of credentials.
