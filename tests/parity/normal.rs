@@ -21,9 +21,8 @@ static WORD: LazyLock<Regex> = LazyLock::new(|| regex("[0-9A-Za-z]+"));
 static GATEWAY: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)\b(?:kong|headgate)/\d[\w.\-]*"));
 static NAMES_GATEWAY: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)\b(?:kong|headgate)\b"));
 static OFFSET: LazyLock<Regex> = LazyLock::new(|| regex(r"\boffset=[A-Za-z0-9_%=-]+"));
-/// What a library says of a certificate or a key that it cannot read; each has its own words.
-static UNREADABLE: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"\b(invalid (?:certificate|key): )[^;)\n]+"));
+static OPENSSL: LazyLock<Regex> =
+    LazyLock::new(|| regex(r#"(?:x509\.new|pkey\.new)[^"\n]*?:\d+:"#));
 
 fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("the pattern is a literal")
@@ -217,9 +216,7 @@ impl<'a> Norm<'a> {
         text = self.name_ports(&text);
         text = GATEWAY.replace_all(&text, "$$gateway").into_owned();
         text = OFFSET.replace_all(&text, "offset=$$offset").into_owned();
-        text = UNREADABLE
-            .replace_all(&text, "$1$$openssl_error")
-            .into_owned();
+        text = OPENSSL.replace_all(&text, "$$openssl_error").into_owned();
         WORD.replace_all(&text, |found: &Captures| self.generated(&found[0]))
             .into_owned()
     }

@@ -56,7 +56,7 @@ impl CertificateChain {
 
 impl Text for CertificateChain {
     fn parse(text: &str) -> Result<Self, String> {
-        let invalid = |why: &str| format!("invalid certificate: {why}");
+        let invalid = |why: &str| unreadable("certificate", "x509.new", why, text);
         let der = CertificateDer::pem_slice_iter(text.as_bytes())
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| invalid("the PEM block is damaged"))?;
@@ -117,6 +117,14 @@ impl Text for AuthorityCertificate {
 }
 
 text_value!(CertificateChain, AuthorityCertificate);
+
+/// Kong passes on what its library says: the function, why, and a line. Clients that cut that off find the same form here; the
+/// line is the one of the text at which a block begins.
+fn unreadable(what: &str, function: &str, why: &str, text: &str) -> String {
+    let begins = text.lines().position(|line| line.starts_with("-----BEGIN"));
+    let line = begins.map_or(1, |before| before + 1);
+    format!("invalid {what}: {function}: {why}:{line}:")
+}
 
 fn read<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
     match X509Certificate::from_der(der) {

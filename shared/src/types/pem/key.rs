@@ -14,7 +14,7 @@ use x509_parser::oid_registry::{
 };
 use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo, X509Certificate};
 
-use super::{KeyBits, KeyKind};
+use super::{KeyBits, KeyKind, unreadable};
 use crate::schema::Field;
 use crate::types::{HIDDEN, Text, text_value};
 
@@ -48,11 +48,14 @@ impl Text for PrivateKey {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
+        let invalid = |why: &str| unreadable("key", "pkey.new", why, text);
         let der = PrivateKeyDer::from_pem_slice(text.as_bytes())
-            .map_err(|_| "invalid key: expected a PEM block with an unencrypted private key")?;
-        let public = KeyBits::of_private(&der).ok_or(
-            "invalid key: expected RSA of 2048 to 8192 bits, the curve P-256, P-384 or P-521, or Ed25519",
-        )?;
+            .map_err(|_| invalid("expected a PEM block with an unencrypted private key"))?;
+        let public = KeyBits::of_private(&der).ok_or_else(|| {
+            invalid(
+                "expected RSA of 2048 to 8192 bits, the curve P-256, P-384 or P-521, or Ed25519",
+            )
+        })?;
         Ok(PrivateKey { der, public })
     }
 }
