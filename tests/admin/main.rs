@@ -7,6 +7,7 @@ mod bad_input;
 mod commands;
 mod deck;
 mod declarative;
+mod dry_run;
 mod openapi;
 mod quickstart;
 mod revisions;

@@ -151,6 +151,11 @@ impl<'a> Norm<'a> {
     fn json(&mut self, value: Value, key: &str) -> Value {
         match value {
             Value::Object(map) => {
+                let mut map = map;
+                // Ours, beside Kong's members: what the sender may have meant.
+                if map.contains_key("code") && map.contains_key("message") {
+                    map.shift_remove("hints");
+                }
                 let echo = map.get("echo").is_some_and(|echo| echo == "upstream")
                     && map.get("headers").is_some_and(Value::is_array);
                 let map = if echo { self.echo(map) } else { map };

@@ -59,6 +59,7 @@ async fn list(call: &Call<'_>) -> Answer {
         size: call.query.size()?,
         after: call.query.offset_id()?,
         filter: Filter::None,
+        search: None,
     };
     let services = call.admin.store.list(SERVICES, page).await?;
     let mut data = Vec::new();

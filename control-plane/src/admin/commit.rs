@@ -15,6 +15,20 @@ impl Call<'_> {
         let committed = self.admin.write_past_expired(writes, &self.author).await?;
         Ok(wait::answer(self.admin, self.wait, reply, committed).await)
     }
+
+    /// Commits what was tried through `staged` as one revision; `reply` gets its number.
+    ///
+    /// # Errors
+    /// What the newest state refuses, for callers that can try again.
+    pub async fn commit_staged(
+        &self,
+        staged: &Admin,
+        reply: impl FnOnce(u64) -> Reply,
+    ) -> Result<Reply, WriteError> {
+        let committed = staged.store.commit_staged(&self.author).await?;
+        let reply = reply(committed.revision);
+        Ok(wait::answer(self.admin, self.wait, reply, committed).await)
+    }
 }
 
 impl Admin {

@@ -5,6 +5,7 @@ use http::Method;
 use shared::entities::{self, Entity};
 use shared::schema::Kind;
 use shared::types::HIDDEN;
+use std::sync::Arc;
 
 /// What an address answers to.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +82,8 @@ pub enum Fixed {
     /// `/consumers/{c}/consumer_groups`
     ConsumerGroups,
     ConsumerGroup,
+    /// `/headgate/batch`
+    Batch,
 }
 
 /// One address.
@@ -165,6 +168,7 @@ const FIXED: &[(&str, &[Method], Fixed)] = &[
         DELETE,
         Fixed::ConsumerGroup,
     ),
+    ("/headgate/batch", POST, Fixed::Batch),
 ];
 
 /// Where Kong answers that it was built without WebAssembly; clients take that as an absent feature.
@@ -292,7 +296,52 @@ fn push_alias(found: &mut Vec<Endpoint>, path: &str, methods: &'static [Method],
     });
 }
 
+impl Action {
+    /// Whether writes to the address change documents and nothing else, so that they can be tried.
+    pub fn writes_documents(self) -> bool {
+        match self {
+            Action::Fixed(fixed) => matches!(
+                fixed,
+                Fixed::Batch
+                    | Fixed::Declarative
+                    | Fixed::Apis
+                    | Fixed::Api
+                    | Fixed::GroupConsumers
+                    | Fixed::GroupConsumer
+                    | Fixed::ConsumerGroups
+                    | Fixed::ConsumerGroup
+            ),
+            _ => true,
+        }
+    }
+
+    /// Whether the address was made from the entity list.
+    pub fn is_of_entity(self) -> bool {
+        !matches!(self, Action::Fixed(_))
+    }
+}
+
+/// The endpoint of a path: of several that fit, the one that says more of it.
+pub fn find<'e>(endpoints: &'e [Arc<Endpoint>], path: &str) -> Option<&'e Endpoint> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let fitting = endpoints.iter().filter(|endpoint| endpoint.fits(path));
+    let found = fitting.min_by_key(|endpoint| endpoint.path.matches('{').count());
+    found.map(|endpoint| &**endpoint)
+}
+
 impl Endpoint {
+    fn fits(&self, path: &str) -> bool {
+        let (mut pattern, mut sent) = (self.path.split('/'), path.split('/'));
+        loop {
+            match (pattern.next(), sent.next()) {
+                (None, None) => return true,
+                (Some(open), Some(given)) if open.starts_with('{') && !given.is_empty() => {}
+                (Some(fixed), Some(given)) if fixed == given => {}
+                _ => return false,
+            }
+        }
+    }
+
     pub fn takes(&self, method: &Method) -> bool {
         self.methods.contains(method)
     }
@@ -412,6 +461,30 @@ mod tests {
                 "/upstreams/{upstreams}/targets/{targets}",
             ]
         );
+    }
+
+    #[test]
+    fn a_path_is_that_of_the_endpoint_that_says_most_of_it() {
+        let endpoints: Vec<_> = all(false).into_iter().map(Arc::new).collect();
+        let cases = [
+            ("/services", Some("/services")),
+            ("/services/", Some("/services")),
+            ("/services/a", Some("/services/{services}")),
+            ("/plugins/enabled", Some("/plugins/enabled")),
+            ("/plugins/x", Some("/plugins/{plugins}")),
+            (
+                "/services/a/routes/b",
+                Some("/services/{services}/routes/{routes}"),
+            ),
+            ("/services/a/nothing", None),
+            ("/services//routes", None),
+            ("services", None),
+            ("", None),
+        ];
+        for (path, expected) in cases {
+            let found = super::find(&endpoints, path);
+            assert_eq!(found.map(|found| found.path.as_str()), expected, "{path}");
+        }
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use super::reply::Reply;
 use crate::store::{Rejection, StoreError, WriteError};
 use crate::sync::TokenError;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 use shared::declarative::Report;
 use shared::entities;
 use shared::schema::{Document, Violations, notation};
+use shared::settings::did_you_mean;
 use std::borrow::Cow;
 use uuid::Uuid;
 
@@ -31,6 +32,13 @@ pub enum Failure {
     Unauthorized(&'static str),
     /// Kong's error object, boxed because it is large and rare.
     Structured(Box<Structured>),
+    /// The failure of one operation of a batch: what it alone would be answered, and which it was.
+    Operation {
+        index: usize,
+        method: Method,
+        path: String,
+        failure: Box<Failure>,
+    },
 }
 
 /// Kong's error object.
@@ -44,6 +52,8 @@ pub struct Structured {
     detail: Option<(&'static str, Value)>,
     /// Errors by document, where they were asked for.
     flattened: Option<Vec<Value>>,
+    /// What may have been meant, keyed as `fields`: our own member beside Kong's.
+    hints: Document,
 }
 
 impl Failure {
@@ -89,6 +99,14 @@ impl Failure {
             violations.message(),
             Some(("fields", violations.fields())),
         )
+        .with_hints(violations.hints())
+    }
+
+    fn with_hints(mut self, hints: Document) -> Self {
+        if let Failure::Structured(error) = &mut self {
+            error.hints = hints;
+        }
+        self
     }
 
     /// A declarative configuration that is wrong. `flatten`: told by document rather than by place.
@@ -107,6 +125,7 @@ impl Failure {
             message,
             detail: Some(("fields", fields)),
             flattened,
+            hints: Document::new(),
         }))
     }
 
@@ -179,12 +198,16 @@ impl Failure {
 
     /// References by name that nothing answers to.
     pub fn unresolved(references: Vec<Unresolved>) -> Self {
-        let mut fields = Document::new();
+        let (mut fields, mut hints) = (Document::new(), Document::new());
+        let note = |all: &mut Document, reference: &Unresolved, text: String| {
+            let of_field = all.entry(reference.field.clone());
+            of_field.or_insert_with(|| json!({}))[&reference.key] = Value::String(text);
+        };
         for reference in &references {
-            let of_field = fields
-                .entry(reference.field.clone())
-                .or_insert_with(|| json!({}));
-            of_field[&reference.key] = Value::String(reference.text());
+            note(&mut fields, reference, reference.text());
+            if let Some(meant) = &reference.meant {
+                note(&mut hints, reference, did_you_mean(meant));
+            }
         }
         structured(
             StatusCode::BAD_REQUEST,
@@ -193,6 +216,7 @@ impl Failure {
             unresolved_message(&references),
             Some(("fields", Value::Object(fields))),
         )
+        .with_hints(hints)
     }
 
     fn duplicate_id(id: Uuid) -> Self {
@@ -248,6 +272,18 @@ impl Failure {
                 let body = json!({ "message": text });
                 Reply::json(StatusCode::TOO_MANY_REQUESTS, &body).with(header::RETRY_AFTER, SOON)
             }
+            Failure::Operation {
+                index,
+                method,
+                path,
+                failure,
+            } => {
+                let alone = failure.into_reply();
+                let mut body: Document = serde_json::from_slice(&alone.body).unwrap_or_default();
+                let operation = json!({ "index": index, "method": method.as_str(), "path": path });
+                body.insert("operation".to_owned(), operation);
+                Reply::json(alone.status, &body)
+            }
             Failure::Structured(error) => {
                 let mut body = json!({
                     "code": error.code, "name": error.name, "message": error.message,
@@ -257,6 +293,9 @@ impl Failure {
                 }
                 if let Some(errors) = error.flattened {
                     body["flattened_errors"] = errors.into();
+                }
+                if !error.hints.is_empty() {
+                    body["hints"] = Value::Object(error.hints);
                 }
                 Reply::json(error.status, &body)
             }
@@ -271,6 +310,8 @@ pub struct Unresolved {
     pub key: String,
     pub value: Value,
     pub kind: &'static str,
+    /// The existing name that is most like it.
+    pub meant: Option<String>,
 }
 
 impl Unresolved {
@@ -330,6 +371,7 @@ fn structured(
         message,
         detail,
         flattened: None,
+        hints: Document::new(),
     }))
 }
 

@@ -5,6 +5,7 @@ use super::{Admin, lookup};
 use serde_json::{Value, json};
 use shared::entities::{self, Entity};
 use shared::schema::{Document, Kind};
+use shared::settings::nearest;
 use uuid::Uuid;
 
 impl Admin {
@@ -34,18 +35,43 @@ impl Admin {
                     document.insert(field.name.to_string(), json!({ "id": id }));
                 }
                 Ok(None) => {}
-                Err(tried) => unresolved.extend(tried.into_iter().map(|(key, value)| Unresolved {
-                    field: field.name.to_string(),
-                    key,
-                    value,
-                    kind: target.kind,
-                })),
+                Err(tried) => {
+                    for (key, value) in tried {
+                        let meant = self.meant(target, &key, &value).await?;
+                        unresolved.push(Unresolved {
+                            field: field.name.to_string(),
+                            key,
+                            value,
+                            kind: target.kind,
+                            meant,
+                        });
+                    }
+                }
             }
         }
         match unresolved.is_empty() {
             true => Ok(()),
             false => Err(Failure::unresolved(unresolved)),
         }
+    }
+
+    /// The existing value of a unique field that is most like one which nothing has. Of many only those are looked at
+    /// that stand near it in the alphabet.
+    async fn meant(
+        &self,
+        target: &'static Entity,
+        field: &str,
+        value: &Value,
+    ) -> Result<Option<String>, Failure> {
+        const NEIGHBOURS: usize = 500;
+        let text = value.as_str().unwrap_or_default();
+        if target.is_secret(field) {
+            return Ok(None);
+        }
+        let near = self.store.neighbours(target.kind, field, text, NEIGHBOURS);
+        let near = near.await?;
+        let found = nearest(text, near.iter().map(String::as_str));
+        Ok(found.map(str::to_owned))
     }
 
     /// Looks a reference up by each unique field that it gives. `Ok(None)`: it gives none.

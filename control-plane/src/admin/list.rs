@@ -1,15 +1,17 @@
 //! Lists, page by page (admin-api.md 4.1).
 
 use super::endpoints::Link;
+use super::error::Failure;
 use super::query::{next_address, token};
 use super::reply::Reply;
 use super::serve::Call;
 use super::{Answer, expiry, names};
-use crate::store::{Filter, Page, Stored};
+use crate::store::{Filter, Page, Search, Stored};
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 use shared::entities::Entity;
+use shared::schema::Field;
 use uuid::Uuid;
 
 /// Lists that one unique field narrows to at most one document: `/consumers?custom_id=`.
@@ -20,6 +22,24 @@ pub fn narrowing(entity: &Entity) -> impl Iterator<Item = &'static str> {
     let fields = BY_FIELD.iter().filter(|(kind, _)| *kind == entity.kind);
     fields.map(|(_, field)| *field)
 }
+
+const FILTER: &str = "filter";
+const LONGEST_FILTER: usize = 256;
+
+/// Fields in which `?filter=` looks, where an entity has them: what people call things, and where they are.
+const SEARCHED: &[&str] = &[
+    "name",
+    "instance_name",
+    "username",
+    "custom_id",
+    "host",
+    "hosts",
+    "path",
+    "paths",
+    "snis",
+    "target",
+    "group",
+];
 
 /// `GET /services`
 pub async fn collection(call: &Call<'_>, entity: &'static Entity) -> Answer {
@@ -35,7 +55,7 @@ pub async fn collection(call: &Call<'_>, entity: &'static Entity) -> Answer {
         None => Filter::None,
     };
     let path = format!("/{}", entity.path);
-    let carried = ["tags", "size"].map(|name| (name, call.query.first(name)));
+    let carried = ["tags", "size", FILTER].map(|name| (name, call.query.first(name)));
     page(call, entity, filter, &path, &carried).await
 }
 
@@ -52,7 +72,8 @@ pub fn under(link: Link, parent: Uuid) -> Filter {
 pub async fn children(call: &Call<'_>, link: Link, parent: Uuid) -> Answer {
     let filter = under(link, parent);
     let path = call.path.trim_end_matches('/');
-    page(call, link.child, filter, path, &[]).await
+    let carried = [(FILTER, call.query.first(FILTER))];
+    page(call, link.child, filter, path, &carried).await
 }
 
 async fn page(
@@ -66,6 +87,7 @@ async fn page(
         size: call.query.size()?,
         after: call.query.offset_id()?,
         filter,
+        search: search(call, entity)?,
     };
     let mut listing = call.admin.store.list(entity.kind, page).await?;
     if let Some(list) = &entity.name_list {
@@ -94,6 +116,30 @@ pub struct Next {
 /// One page of a list.
 pub fn answer(entity: &'static Entity, documents: &[Stored], next: Option<Next>) -> Reply {
     Reply::json_bytes(StatusCode::OK, render(entity, documents, next))
+}
+
+/// The fields of an entity in which `?filter=` looks.
+pub fn searched(entity: &Entity) -> Vec<&'static str> {
+    let fields = entity.schema.fields.iter().filter(|field| !field.secret);
+    let known = |field: &Field| SEARCHED.iter().find(|name| **name == field.name).copied();
+    fields.filter_map(known).collect()
+}
+
+/// `?filter=`: a text that one of the entity's names, hosts or paths holds.
+fn search(call: &Call<'_>, entity: &'static Entity) -> Result<Option<Search>, Failure> {
+    let Some(text) = call.query.first(FILTER) else {
+        return Ok(None);
+    };
+    if text.is_empty() || text.len() > LONGEST_FILTER {
+        let why = format!("expected 1 to {LONGEST_FILTER} bytes of text");
+        return Err(Failure::invalid_option(FILTER, &why));
+    }
+    let fields = searched(entity);
+    if fields.is_empty() {
+        let why = format!("'{}' have nothing to search", entity.path);
+        return Err(Failure::invalid_option(FILTER, &why));
+    }
+    Ok(Some(Search::new(fields, text)))
 }
 
 /// Stored documents are JSON already: they are copied, not parsed and printed again.
@@ -138,7 +184,7 @@ async fn by_field(
     call.query.size()?;
     if value.is_empty() {
         let text = format!("{field} must be an unempty string");
-        return Err(super::Failure::bad_request(text));
+        return Err(Failure::bad_request(text));
     }
     let found = call.admin.store.find(entity.kind, field, value).await?;
     Ok(answer(entity, found.as_slice(), None))

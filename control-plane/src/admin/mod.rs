@@ -3,12 +3,14 @@
 //! [`endpoints`] makes every address from the entity list; [`serve`] is what all requests share (methods, types,
 //! limits, headers); [`crud`] and [`nested`] are the verbs, [`draft`] what a body goes through before a schema sees
 //! it; [`names`] are lists that are documents of their own; [`error`] is the only place that words failures;
-//! [`openapi`] describes it all to clients. Nothing here names a single entity but [`aliases`], [`protocols`],
-//! [`targets`] and the few fixed addresses. SQLite runs on the store's own threads, never here.
+//! [`dry_run`] and [`batch`] try writes before, or instead of, writing them; [`openapi`] describes it all to clients.
+//! Nothing here names a single entity but [`aliases`], [`protocols`], [`targets`] and the few fixed addresses. SQLite
+//! runs on the store's own threads, never here.
 
 pub mod access;
 mod aliases;
 mod apis;
+mod batch;
 mod body;
 pub(crate) mod certificate;
 mod commit;
@@ -17,6 +19,7 @@ mod crud;
 mod debug;
 mod declarative;
 pub(crate) mod draft;
+mod dry_run;
 mod endpoints;
 mod error;
 mod expiry;
@@ -41,7 +44,7 @@ mod upload;
 mod wait;
 
 use crate::config::Config;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::sync::Hub;
 use crate::telemetry::Levels;
 use axum::Router;
@@ -57,20 +60,21 @@ use uuid::Uuid;
 
 type Answer = Result<Reply, Failure>;
 
-/// What every request reads.
+/// What every request reads. Clones share all of it, but for the store of a clone that only tries what it writes.
+#[derive(Clone)]
 pub struct Admin {
     store: Store,
     hub: Hub,
-    config: Config,
+    config: Arc<Config>,
     catalog: &'static Catalog,
     /// This process, in `GET /`.
     node_id: Uuid,
-    hostname: String,
-    endpoints: Vec<Arc<Endpoint>>,
-    openapi: openapi::Cached,
-    traffic: Traffic,
-    enabled: status::EnabledPlugins,
-    loads: declarative::Loads,
+    hostname: Arc<str>,
+    endpoints: Arc<[Arc<Endpoint>]>,
+    traffic: Arc<Traffic>,
+    enabled: Arc<status::EnabledPlugins>,
+    loads: Arc<declarative::Loads>,
+    openapi: Arc<openapi::Cached>,
     log_level: Arc<Levels>,
 }
 
@@ -110,21 +114,32 @@ impl Admin {
             hub,
             catalog: Catalog::builtin(),
             node_id: Uuid::new_v4(),
-            hostname: hostname.to_string_lossy().into_owned(),
+            hostname: hostname.to_string_lossy().into(),
             endpoints: endpoints.into_iter().map(Arc::new).collect(),
-            openapi: openapi::Cached::default(),
-            traffic: Traffic::default(),
-            enabled: status::EnabledPlugins::default(),
-            loads: declarative::Loads::default(),
+            traffic: Arc::default(),
+            enabled: Arc::default(),
+            loads: Arc::default(),
+            openapi: Arc::default(),
             log_level: Arc::new(Levels::new(config.log_level)),
-            config,
+            config: Arc::new(config),
+        })
+    }
+
+    /// The same, but what is written through it is only tried.
+    async fn staged(&self) -> Result<Admin, StoreError> {
+        let store = self.store.stage().await?;
+        Ok(Admin {
+            store,
+            // A load that is only tried must be in nobody's way, and nobody may take it for done.
+            loads: Arc::default(),
+            ..self.clone()
         })
     }
 
     /// The service behind the listeners; also callable in process.
     pub fn router(self: &Arc<Self>) -> Router {
         let mut router = Router::new();
-        for endpoint in &self.endpoints {
+        for endpoint in self.endpoints.iter() {
             let handler = {
                 let admin = Arc::clone(self);
                 let endpoint = Arc::clone(endpoint);

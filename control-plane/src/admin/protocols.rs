@@ -69,6 +69,7 @@ impl Admin {
                 after,
                 size: PAGE,
                 filter,
+                search: None,
             };
             let routes = self.store.list("routes", page).await?;
             any |= !routes.documents.is_empty();

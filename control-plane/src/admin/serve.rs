@@ -7,8 +7,8 @@ use super::query::Query;
 use super::reply::Reply;
 use super::wait::Wait;
 use super::{
-    Admin, Answer, access, apis, cors, crud, debug, declarative, groups, list, nested, nodes,
-    openapi, schemas, status, tags, targets, upload,
+    Admin, Answer, access, apis, batch, cors, crud, debug, declarative, dry_run, groups, list,
+    nested, nodes, openapi, schemas, status, tags, targets, upload,
 };
 use crate::store::Author;
 use axum::body::{Body, HttpBody};
@@ -120,8 +120,14 @@ async fn answer(admin: &Admin, endpoint: &Endpoint, head: &Parts, body: Body) ->
         Method::GET => None,
         _ => Wait::parse(&query)?,
     };
+    let dry_run = method != Method::GET && dry_run::wanted(&query)?;
+    let rehearsal = match dry_run {
+        true if !endpoint.action.writes_documents() => return Err(dry_run::impossible()),
+        true => Some(admin.staged().await?),
+        false => None,
+    };
     let call = Call {
-        admin,
+        admin: rehearsal.as_ref().unwrap_or(admin),
         method,
         path,
         author: caller.author(format!("{} {}", head.method, endpoint.told(path))),
@@ -130,10 +136,22 @@ async fn answer(admin: &Admin, endpoint: &Endpoint, head: &Parts, body: Body) ->
         query,
         arguments,
     };
-    act(endpoint.action, call).await
+    let reply = act(endpoint.action, call).await?;
+    match rehearsal {
+        None => Ok(reply),
+        Some(staged) => dry_run::report(&staged, &reply).await,
+    }
 }
 
 async fn act(action: Action, call: Call<'_>) -> Answer {
+    match action {
+        Action::Fixed(fixed) => act_fixed(fixed, call).await,
+        of_entity => act_on_entity(of_entity, call).await,
+    }
+}
+
+/// Does what an address that was made from the entity list stands for.
+pub async fn act_on_entity(action: Action, call: Call<'_>) -> Answer {
     match action {
         Action::Collection(entity) if call.method == Method::GET => {
             list::collection(&call, entity).await
@@ -146,7 +164,7 @@ async fn act(action: Action, call: Call<'_>) -> Answer {
         Action::Children(link) => nested::children(call, link).await,
         Action::Child(link) => nested::child(call, link).await,
         Action::Parent(link) => nested::parent(call, link).await,
-        Action::Fixed(fixed) => act_fixed(fixed, call).await,
+        Action::Fixed(_) => Err(Failure::not_found()),
     }
 }
 
@@ -190,11 +208,12 @@ async fn act_fixed(fixed: Fixed, call: Call<'_>) -> Answer {
         Fixed::GroupConsumer => groups::leave(call, groups::GROUPS).await,
         Fixed::ConsumerGroups => groups::members(call, groups::CONSUMERS).await,
         Fixed::ConsumerGroup => groups::leave(call, groups::CONSUMERS).await,
+        Fixed::Batch => batch::run(call).await,
     }
 }
 
 /// The open segments of the path, percent-decoded once.
-fn keys(endpoint: &Endpoint, path: &str) -> Result<Vec<String>, Failure> {
+pub fn keys(endpoint: &Endpoint, path: &str) -> Result<Vec<String>, Failure> {
     let decode = |segment: &str| {
         if segment.is_empty() {
             return Err(Failure::not_found());

@@ -100,6 +100,7 @@ async fn enabled(call: &Call<'_>) -> Result<Vec<String>, Failure> {
             after,
             size: PAGE,
             filter: Filter::None,
+            search: None,
         };
         let plugins = admin.store.list("plugins", page).await?;
         for plugin in plugins.documents {

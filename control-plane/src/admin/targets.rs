@@ -161,6 +161,7 @@ impl Admin {
                 size: CHUNK,
                 after,
                 filter: list::under(link, parent),
+                search: None,
             };
             let listing = self.store.list(link.child.kind, page).await?;
             found.extend(listing.documents);

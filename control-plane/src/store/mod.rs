@@ -3,7 +3,8 @@
 //! A write is decided, logged and given its revision in one transaction, by one thread that commits whatever
 //! has queued up meanwhile together; the answer comes after the commit is on the disk. Reads go to connections
 //! of their own, off the I/O threads. Read [`mod@write`] and `transaction` for the rules, `writer` for group commit,
-//! `history` for the change log, `audit` for who wrote, `backup` for copies of it all.
+//! `history` for the change log, `audit` for who wrote, `stage` for writes that are only tried, `backup` for copies of
+//! it all.
 
 mod audit;
 mod author;
@@ -19,6 +20,7 @@ mod private;
 mod query;
 mod readers;
 mod sqlite;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -32,30 +34,37 @@ pub use backup::{Backup, BackupError, Restored, back_up, restore};
 pub use directory::write_private;
 pub use error::{Rejection, StoreError, WriteError};
 pub use history::LogRow;
-pub use query::{Filter, Listing, Page, Stored, TagPage, TagRow};
+pub use query::{Filter, Listing, Page, Search, Stored, TagPage, TagRow};
+pub use stage::{Effect, Effects};
 pub use write::{Committed, Write};
 
 use live::Live;
 use prepare::Operation;
 use readers::Readers;
 use shared::sync::{Change, Digest, State, Version};
+use stage::Stage;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use uuid::Uuid;
 use writer::{Batch, Job, Outlet};
 
 /// Expired documents that one revision deletes at most.
 const PURGE: usize = 1000;
 
+/// Writes that are tried at the same time; more wait.
+const STAGES: usize = 4;
+
 /// A handle on the store of one control plane; clones share it. The last one to go closes the file.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    /// Where reads and writes of documents go instead, if they are only tried.
+    stage: Option<Arc<Stage>>,
 }
 
 struct Inner {
@@ -64,6 +73,7 @@ struct Inner {
     readers: Readers,
     live: Arc<Live>,
     head: watch::Receiver<u64>,
+    stages: Arc<Semaphore>,
     /// The log is not trimmed above this revision.
     released: AtomicU64,
     /// Dropped last: the folder stays ours until the writer has ended.
@@ -108,20 +118,20 @@ impl Store {
             readers: Readers::new(file),
             live,
             head,
+            stages: Arc::new(Semaphore::new(STAGES)),
             released: AtomicU64::new(u64::MAX),
             _directory: directory,
         };
         Ok(Store {
             inner: Arc::new(inner),
+            stage: None,
         })
     }
 
     /// The document of that id.
     pub async fn get(&self, kind: &str, id: Uuid) -> Result<Option<Stored>, StoreError> {
         let kind = kind.to_owned();
-        self.inner
-            .readers
-            .run(move |connection| query::get(connection, &kind, id))
+        self.read(move |connection| query::get(connection, &kind, id))
             .await
     }
 
@@ -134,18 +144,27 @@ impl Store {
         value: &str,
     ) -> Result<Option<Stored>, StoreError> {
         let (kind, field, value) = (kind.to_owned(), field.to_owned(), value.to_owned());
-        self.inner
-            .readers
-            .run(move |connection| query::find(connection, &kind, &field, &value))
+        self.read(move |connection| query::find(connection, &kind, &field, &value))
+            .await
+    }
+
+    /// Values of a unique key that stand in the alphabet beside one which nothing has, up to `limit` on each side.
+    pub async fn neighbours(
+        &self,
+        kind: &str,
+        field: &str,
+        value: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let (kind, field, value) = (kind.to_owned(), field.to_owned(), value.to_owned());
+        self.read(move |connection| query::neighbours(connection, &kind, &field, &value, limit))
             .await
     }
 
     /// One page of documents, ascending by id; the cost does not grow with the distance from the start.
     pub async fn list(&self, kind: &str, page: Page) -> Result<Listing, StoreError> {
         let kind = kind.to_owned();
-        self.inner
-            .readers
-            .run(move |connection| query::list(connection, &kind, &page))
+        self.read(move |connection| query::list(connection, &kind, &page))
             .await
     }
 
@@ -166,9 +185,7 @@ impl Store {
     /// Every document of a kind, ascending by id. For kinds that stay small.
     pub async fn all(&self, kind: &str) -> Result<Vec<Stored>, StoreError> {
         let kind = kind.to_owned();
-        self.inner
-            .readers
-            .run(move |connection| query::all(connection, &kind))
+        self.read(move |connection| query::all(connection, &kind))
             .await
     }
 
@@ -178,9 +195,7 @@ impl Store {
         tag: Option<String>,
         page: TagPage,
     ) -> Result<Vec<TagRow>, StoreError> {
-        self.inner
-            .readers
-            .run(move |connection| query::tags(connection, tag.as_deref(), &page))
+        self.read(move |connection| query::tags(connection, tag.as_deref(), &page))
             .await
     }
 
@@ -208,17 +223,38 @@ impl Store {
         operations: Vec<Operation>,
         author: Author,
     ) -> impl Future<Output = Result<Committed, WriteError>> + Send + use<> {
-        let (answer, answered) = oneshot::channel();
-        let queued = self.queue(Job::Write(Batch {
-            operations,
-            author,
-            answer,
-        }));
+        let place = match &self.stage {
+            Some(stage) => Place::Stage(stage.clone(), operations),
+            None => {
+                let (answer, answered) = oneshot::channel();
+                let queued = self.queue(Job::Write(Batch {
+                    operations,
+                    author,
+                    answer,
+                }));
+                Place::Queue(queued, answered)
+            }
+        };
         async move {
-            queued?;
-            answered
-                .await
-                .unwrap_or(Err(WriteError::Storage(StoreError::Closed)))
+            match place {
+                Place::Stage(stage, operations) => stage.write(operations).await,
+                Place::Queue(queued, answered) => {
+                    queued?;
+                    answered
+                        .await
+                        .unwrap_or(Err(WriteError::Storage(StoreError::Closed)))
+                }
+            }
+        }
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match &self.stage {
+            Some(stage) => stage.read(read).await,
+            None => self.inner.readers.run(read).await,
         }
     }
 
@@ -263,9 +299,12 @@ impl Store {
         self.inner.live.version()
     }
 
-    /// The newest committed state with its version.
+    /// The newest committed state with its version; of a stage the one that it began with.
     pub fn state(&self) -> (Arc<State>, Version) {
-        self.inner.live.state()
+        match &self.stage {
+            Some(stage) => stage.state(),
+            None => self.inner.live.state(),
+        }
     }
 
     /// What leads from `base` to `target`, documents that end as they began left out; `None` if the log does not
@@ -379,6 +418,15 @@ impl Store {
             .expect("present until the last handle is dropped");
         jobs.send(job).map_err(|_| StoreError::Closed)
     }
+}
+
+/// Where a write is decided.
+enum Place {
+    Stage(Arc<Stage>, Vec<Operation>),
+    Queue(
+        Result<(), StoreError>,
+        oneshot::Receiver<Result<Committed, WriteError>>,
+    ),
 }
 
 /// Unix milliseconds.

@@ -4,6 +4,7 @@ use super::prepare::{EXPIRY, TAGS};
 use bytes::Bytes;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use serde_json::Value;
 use shared::schema::Document;
 use uuid::Uuid;
 
@@ -25,7 +26,41 @@ pub struct Page {
     pub after: Option<Uuid>,
     pub size: usize,
     pub filter: Filter,
+    /// Of those that the filter leaves, only the ones that hold a text.
+    pub search: Option<Search>,
 }
+
+/// A text that is looked for, whatever its case.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// Members that hold a text, or a list of texts.
+    pub fields: Vec<&'static str>,
+    text: String,
+}
+
+impl Search {
+    pub fn new(fields: Vec<&'static str>, text: &str) -> Search {
+        Search {
+            fields,
+            text: text.to_lowercase(),
+        }
+    }
+
+    fn finds(&self, document: &Document) -> bool {
+        let holds = |value: &Value| {
+            let text = value.as_str();
+            text.is_some_and(|text| text.to_lowercase().contains(&self.text))
+        };
+        let values = self.fields.iter().filter_map(|field| document.get(*field));
+        values.into_iter().any(|value| match value {
+            Value::Array(items) => items.iter().any(holds),
+            value => holds(value),
+        })
+    }
+}
+
+/// Documents that one page of a search looks at, at most: what it costs is bounded however little it finds.
+const SCANNED: usize = 5_000;
 
 /// Narrows a list.
 #[derive(Clone, Debug, Default)]
@@ -97,6 +132,9 @@ pub(super) fn find(
 
 /// One page; every filter walks an index in the order of ids.
 pub(super) fn list(connection: &Connection, kind: &str, page: &Page) -> rusqlite::Result<Listing> {
+    if let Some(search) = &page.search {
+        return self::search(connection, kind, page, search);
+    }
     let (sql, values) = statement(kind, page);
     let mut select = connection.prepare_cached(&sql)?;
     let rows = select.query_map(params_from_iter(values), stored)?;
@@ -109,6 +147,72 @@ pub(super) fn list(connection: &Connection, kind: &str, page: &Page) -> rusqlite
         None
     };
     Ok(Listing { documents, next })
+}
+
+/// One page of what a text is found in. It ends where the page is full and there is another find, or where enough was
+/// looked at: then there is a next page even if that may turn out to be empty.
+fn search(
+    connection: &Connection,
+    kind: &str,
+    page: &Page,
+    search: &Search,
+) -> rusqlite::Result<Listing> {
+    let all = Page {
+        size: SCANNED,
+        ..page.clone()
+    };
+    let (sql, values) = statement(kind, &all);
+    let mut select = connection.prepare_cached(&sql)?;
+    let rows = select.query_map(params_from_iter(values), stored)?;
+    let mut documents: Vec<Stored> = Vec::new();
+    let mut last = None;
+    for (place, row) in rows.enumerate() {
+        let row = row?;
+        if place == SCANNED {
+            return Ok(Listing {
+                documents,
+                next: last,
+            });
+        }
+        last = Some(row.id);
+        if search.finds(&row.document) {
+            if documents.len() == page.size {
+                let next = documents.last().map(|last| last.id);
+                return Ok(Listing { documents, next });
+            }
+            documents.push(row);
+        }
+    }
+    Ok(Listing {
+        documents,
+        next: None,
+    })
+}
+
+/// Values of a unique key on both sides of one that is not there, up to `limit` each.
+pub(super) fn neighbours(
+    connection: &Connection,
+    kind: &str,
+    field: &str,
+    value: &str,
+    limit: usize,
+) -> rusqlite::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for side in [
+        "value < ?3 ORDER BY value DESC",
+        "value > ?3 ORDER BY value",
+    ] {
+        let sql = format!(
+            "SELECT value FROM unique_keys WHERE kind = ?1 AND field = ?2 AND {side} LIMIT ?4"
+        );
+        let mut select = connection.prepare_cached(&sql)?;
+        let values =
+            select.query_map(params![kind, field, value, limit as i64], |row| row.get(0))?;
+        for value in values {
+            found.push(value?);
+        }
+    }
+    Ok(found)
 }
 
 /// Reads one document more than asked for: that tells whether there is a next page.

@@ -25,6 +25,11 @@ impl Readers {
         }
     }
 
+    /// What the connections read.
+    pub(super) fn file(&self) -> &std::path::Path {
+        &self.file
+    }
+
     /// Runs `read` on a thread that may wait; it sees every commit answered before the call.
     pub(super) async fn run<T: Send + 'static>(
         &self,

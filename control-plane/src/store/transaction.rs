@@ -1,6 +1,6 @@
 //! One batch inside the transaction: constraints, cascades, rows.
 
-use super::prepare::{EXPIRY, Mode, Operation, Row, TAGS};
+use super::prepare::{EXPIRY, Mode, Operation, Row, TAGS, Target};
 use super::{Rejection, private};
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -273,10 +273,25 @@ impl Batch<'_> {
             .exists(params![kind, id.as_bytes()])
     }
 
+    fn refers(&self, row: &Row, target: &Target) -> rusqlite::Result<bool> {
+        self.connection
+            .prepare_cached(
+                "SELECT 1 FROM \"references\"
+                 WHERE kind = ?1 AND id = ?2 AND field = ?3 AND to_kind = ?4 AND to_id = ?5",
+            )?
+            .exists(params![
+                row.kind,
+                row.id.as_bytes(),
+                target.field,
+                target.kind,
+                target.id.as_bytes()
+            ])
+    }
+
     fn check_targets(&self, index: usize, row: &Row) -> Result<(), Stop> {
         for target in row.references.iter().filter(|target| target.needed) {
-            // A later operation of the batch may have removed the referring document again.
-            if !self.exists(&target.kind, target.id)? && self.exists(row.kind, row.id)? {
+            // A later operation of the batch may have removed the reference again, or the document that had it.
+            if !self.exists(&target.kind, target.id)? && self.refers(row, target)? {
                 let reason = Rejection::ForeignMissing {
                     kind: row.kind,
                     field: target.field.clone(),

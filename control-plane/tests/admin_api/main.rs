@@ -2,6 +2,7 @@
 
 mod access;
 mod apis;
+mod batch;
 mod bodies;
 mod certificates;
 mod checklist;
@@ -9,7 +10,10 @@ mod client;
 mod credentials;
 mod crud;
 mod declarative;
+mod dry_run;
 mod groups;
+mod hints;
+mod impact;
 mod lists;
 mod nested;
 mod passwords;
@@ -17,6 +21,7 @@ mod pem;
 mod plugins;
 mod references;
 mod schemas;
+mod search;
 mod secrets;
 mod start;
 mod steering;

@@ -306,12 +306,11 @@ fn plugin_variant<'a>(
         .plugin(name)
         .map(|plugin| &plugin.variant)
         .ok_or_else(|| {
-            Violations::one(
-                "name",
-                format!(
-                    "plugin '{name}' not enabled; add it to the 'plugins' configuration property"
-                ),
-            )
+            let text = format!(
+                "plugin '{name}' not enabled; add it to the 'plugins' configuration property"
+            );
+            let meant = crate::settings::nearest(name, catalog.iter().map(|plugin| plugin.name));
+            Violations::hinted("name", text, meant)
         })
 }
 

@@ -4,7 +4,11 @@ use serde_json::Value;
 
 use super::rules::REQUIRED;
 use super::{Document, Field, Kind, Node, Schema, Variant, Violations};
+use crate::settings::nearest;
 use crate::types::{HIDDEN, canonical};
+
+/// Unknown names of one document that get a hint.
+const HINTS: usize = 20;
 
 /// Checks every field of a document, then the rules between them.
 pub(super) fn document(
@@ -34,13 +38,23 @@ fn fields(
             violations.attach(&field.name, node);
         }
     }
-    for name in document.keys().filter(|name| schema.field(name).is_none()) {
-        violations.attach(name, Node::Text("unknown field".to_owned()));
+    let unknown = document.keys().filter(|name| schema.field(name).is_none());
+    for (place, name) in unknown.enumerate() {
+        // A document of ten thousand wrong names has no use for as many ideas.
+        let meant = (place < HINTS).then(|| schema.meant(name)).flatten();
+        violations.attach(name, Node::hinted("unknown field", meant));
     }
     violations
 }
 
 impl Schema {
+    /// The field that a name which is none may stand for.
+    fn meant(&self, name: &str) -> Option<&str> {
+        let shorthands = self.shorthands.iter().map(|shorthand| &shorthand.field);
+        let fields = self.fields.iter().chain(shorthands);
+        nearest(name, fields.map(|field| field.name.as_ref()))
+    }
+
     /// Everything that is wrong with a complete document. `updating` changes some texts.
     pub fn validate(
         &self,
@@ -86,7 +100,13 @@ impl Field {
         }
         self.check_parts(value, updating)?;
         let said = self.rules.check(value);
-        said.map_err(|said| Node::Text(self.discreet(value, said)))
+        said.map_err(|said| Node::hinted(self.discreet(value, said), self.meant(value)))
+    }
+
+    /// Which of the words that are allowed may have been meant.
+    fn meant(&self, value: &Value) -> Option<&str> {
+        let allowed = self.rules.one_of.as_deref()?.iter();
+        nearest(value.as_str()?, allowed.filter_map(Value::as_str))
     }
 
     /// What is said of a value, without the value if that is a secret.

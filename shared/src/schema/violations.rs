@@ -18,6 +18,13 @@ pub struct Violations {
 pub enum Node {
     /// The value itself.
     Text(String),
+    /// The value itself, and what may have been meant.
+    Hinted {
+        /// What is wrong.
+        text: String,
+        /// `did you mean 'x'?`
+        hint: String,
+    },
     /// Elements, with gaps where they are good.
     List(Vec<Option<Node>>),
     /// Members of a record.
@@ -29,6 +36,13 @@ impl Violations {
     pub fn one(field: &str, text: impl Into<String>) -> Self {
         let mut violations = Violations::default();
         violations.insert(&[field], text);
+        violations
+    }
+
+    /// One error at a field, and what may have been meant.
+    pub fn hinted(field: &str, text: impl Into<String>, meant: Option<&str>) -> Self {
+        let mut violations = Violations::default();
+        violations.attach(field, Node::hinted(text, meant));
         violations
     }
 
@@ -129,6 +143,14 @@ impl Violations {
         Value::Object(out)
     }
 
+    /// What may have been meant, in the shape of [`Violations::fields`]; only fields for which there is an idea.
+    pub fn hints(&self) -> Map<String, Value> {
+        let hints = self.fields.iter();
+        hints
+            .filter_map(|(field, node)| Some((field.clone(), node.hint()?)))
+            .collect()
+    }
+
     /// The `message` member of an error body: one part per error, two levels as a path, deeper ones as a Lua table.
     pub fn message(&self) -> String {
         let mut parts = self.entity.clone();
@@ -157,10 +179,40 @@ impl Node {
         Node::Record(Violations::default())
     }
 
+    /// What is wrong with a value, and what may have been meant.
+    pub(super) fn hinted(text: impl Into<String>, meant: Option<&str>) -> Self {
+        let text = text.into();
+        match meant {
+            Some(meant) => Node::Hinted {
+                text,
+                hint: crate::settings::did_you_mean(meant),
+            },
+            None => Node::Text(text),
+        }
+    }
+
+    /// What may have been meant, here and further inside.
+    fn hint(&self) -> Option<Value> {
+        match self {
+            Node::Text(_) => None,
+            Node::Hinted { hint, .. } => Some(Value::from(hint.as_str())),
+            Node::List(items) => {
+                let hint = |item: &Option<Node>| item.as_ref().and_then(Node::hint);
+                let hints: Vec<Option<Value>> = items.iter().map(hint).collect();
+                let any = hints.iter().any(Option::is_some);
+                any.then(|| hints.into_iter().map(Option::unwrap_or_default).collect())
+            }
+            Node::Record(violations) => {
+                let hints = violations.hints();
+                (!hints.is_empty()).then_some(Value::Object(hints))
+            }
+        }
+    }
+
     /// The first text in it.
     pub(super) fn first_text(&self) -> String {
         let inner = match self {
-            Node::Text(text) => return text.clone(),
+            Node::Text(text) | Node::Hinted { text, .. } => return text.clone(),
             Node::List(items) => items.iter().flatten().next(),
             Node::Record(violations) => match violations.entity.first() {
                 Some(text) => return text.clone(),
@@ -173,7 +225,7 @@ impl Node {
     /// As it stands in `fields`.
     fn value(&self) -> Value {
         match self {
-            Node::Text(text) => Value::from(text.as_str()),
+            Node::Text(text) | Node::Hinted { text, .. } => Value::from(text.as_str()),
             Node::List(items) => items
                 .iter()
                 .map(|item| item.as_ref().map_or(Value::Null, Node::value))

@@ -30,7 +30,7 @@ pub use load::{Inputs, Loaded, Origin, Values, load};
 pub use network::{Endpoint, Endpoints, NameServers, Networks, PortMaps};
 pub use page::{page, report};
 pub use spec::Spec;
-pub use suggest::nearest;
+pub use suggest::{did_you_mean, nearest};
 pub use value::{Seconds, Secret, SettingValue, Size, Words, Workers};
 pub use words::{ErrorType, LogLevel, RouterFlavor, UntrustedLua};
 

@@ -1,8 +1,15 @@
 //! "Did you mean": the nearest of some names, if one is near.
 
-/// The candidate most like `text`, when it is like enough to be worth saying.
+/// Longer texts are no misspelt name.
+const LONGEST: usize = 64;
+
+/// The candidate most like `text` whatever its case, when it is like enough to be worth saying.
 pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let near = |name: &'a str| (strsim::jaro_winkler(text, name), name);
+    if text.len() > LONGEST {
+        return None;
+    }
+    let text = text.to_lowercase();
+    let near = |name: &'a str| (strsim::jaro_winkler(&text, &name.to_lowercase()), name);
     let best = candidates
         .into_iter()
         .map(near)
@@ -10,10 +17,12 @@ pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     (best.0 >= 0.8).then_some(best.1)
 }
 
+/// The words that offer a name.
+pub fn did_you_mean(name: &str) -> String {
+    format!("did you mean '{name}'?")
+}
+
 /// `did you mean 'x'?`, or nothing.
 pub(super) fn among(text: &str, candidates: &[&str]) -> String {
-    match nearest(text, candidates.iter().copied()) {
-        Some(name) => format!("did you mean '{name}'?"),
-        None => String::new(),
-    }
+    nearest(text, candidates.iter().copied()).map_or_else(String::new, did_you_mean)
 }

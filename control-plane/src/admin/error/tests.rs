@@ -88,7 +88,12 @@ fn unresolved_references_name_what_was_looked_for() {
         key: "name".into(),
         value: json!("nope"),
         kind: "services",
+        meant: Some("hope".into()),
     }]));
+    assert_eq!(
+        found["hints"],
+        json!({ "service": { "name": "did you mean 'hope'?" } })
+    );
     assert_eq!(
         found["message"],
         "foreign key unresolved (service.name: the foreign key cannot be resolved with '{name=\"nope\"}' for an existing 'services' entity)"

@@ -3,7 +3,7 @@
 use super::About;
 use crate::admin::endpoints::Fixed;
 use crate::admin::{
-    access, debug, declarative, groups, nodes, openapi, schemas, status, tags, targets,
+    access, batch, debug, declarative, groups, nodes, openapi, schemas, status, tags, targets,
 };
 use http::Method;
 use serde_json::json;
@@ -33,6 +33,7 @@ pub fn about(fixed: Fixed, method: &Method) -> About {
         Fixed::ClusterStatus => nodes::about_kong_status(),
         Fixed::Nodes => nodes::about_list(),
         Fixed::Tokens => nodes::about_create_token(),
+        Fixed::Batch => batch::about(),
         Fixed::AdminTokens => access::about_tokens(method),
         Fixed::AdminToken => access::about_token(method),
         Fixed::Audit => access::about_audit(),

@@ -12,7 +12,7 @@ mod operations;
 mod refusals;
 pub mod shape;
 
-pub use about::About;
+pub use about::{About, query};
 
 use super::Answer;
 use super::endpoints::Endpoint;

@@ -3,7 +3,7 @@
 use super::about::{About, query};
 use super::{bodies, fixed, refusals, shape};
 use crate::admin::endpoints::{Action, Endpoint, Link};
-use crate::admin::{groups, list};
+use crate::admin::{dry_run, groups, list};
 use http::Method;
 use serde_json::{Map, Value, json};
 use shared::entities::{self, Entity};
@@ -44,6 +44,9 @@ fn operation(endpoint: &Endpoint, method: &Method) -> Value {
     if about.writes {
         parameters.extend(waiting());
     }
+    if about.writes && endpoint.action.writes_documents() {
+        parameters.push(dry_run::parameter());
+    }
     if !parameters.is_empty() {
         out["parameters"] = parameters.into();
     }
@@ -77,6 +80,16 @@ fn responses(endpoint: &Endpoint, method: &Method, about: &About) -> Value {
     }
     if about.writes {
         out.insert("202".to_owned(), waited(about));
+        if endpoint.action.writes_documents() {
+            let answer = out
+                .entry("200")
+                .or_insert_with(|| json!({ "description": "A dry run" }));
+            let schema = &mut answer["content"]["application/json"]["schema"];
+            *schema = match schema.take() {
+                Value::Null => dry_run::shape(),
+                written => json!({ "anyOf": [written, dry_run::shape()] }),
+            };
+        }
     }
     let shared: &[u16] = match has_body {
         true => &[400, 401, 403, 408, 413, 415, 500],
@@ -146,10 +159,20 @@ fn collection(entity: &'static Entity, method: &Method) -> About {
         let text = "All of these tags (`a,b`) or one of them (`a/b`).";
         about = about.query("tags", shape::text(), text);
     }
+    about = searched(about, entity);
     for field in list::narrowing(entity) {
         about = about.query(field, shape::text(), "Only the one that has this value.");
     }
     about.answers(200, bodies::listed(entity))
+}
+
+fn searched(about: About, entity: &Entity) -> About {
+    if list::searched(entity).is_empty() {
+        return about;
+    }
+    let shape = json!({ "type": "string", "minLength": 1, "maxLength": 64 });
+    let text = "Only those whose names, hosts or paths hold this text.";
+    about.query("filter", shape, text)
 }
 
 fn create(entity: &'static Entity, owner: Option<&str>) -> About {
@@ -187,9 +210,11 @@ fn one(entity: &'static Entity, owner: Option<&str>, method: &Method) -> About {
 fn children(link: Link, method: &Method) -> About {
     match *method {
         Method::POST => create(link.child, Some(link.field)),
-        _ => About::new("A page of those that belong to it")
-            .paged()
-            .answers(200, bodies::listed(link.child)),
+        _ => searched(
+            About::new("A page of those that belong to it").paged(),
+            link.child,
+        )
+        .answers(200, bodies::listed(link.child)),
     }
 }
 

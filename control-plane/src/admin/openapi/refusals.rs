@@ -146,6 +146,8 @@ pub fn schemas() -> [(&'static str, Value); 2] {
             "name": text(),
             "message": text(),
             "fields": { "type": "object", "description": "What is wrong, in the shape of the document." },
+            "hints": { "type": "object", "description": "What may have been meant, keyed as `fields`." },
+            "operation": { "type": "object", "description": "Which operation of a batch this is about." },
             "flattened_errors": { "type": "array", "items": { "type": "object" } },
             "options": { "type": "object", "additionalProperties": text() },
         },

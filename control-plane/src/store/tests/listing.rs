@@ -12,6 +12,7 @@ async fn ids(store: &Store, kind: &str, size: usize, filter: Filter) -> Vec<Vec<
             after,
             size,
             filter: filter.clone(),
+            search: None,
         };
         let listing = store.list(kind, page).await.unwrap();
         pages.push(
@@ -184,6 +185,7 @@ async fn a_page_costs_the_same_wherever_it_lies() {
                 after: Some(id(after)),
                 size: 10,
                 filter: filter.clone(),
+                search: None,
             };
             let (sql, values) = query::statement("consumers", &page);
             let mut select = connection.prepare(&sql).unwrap();
@@ -198,4 +200,36 @@ async fn a_page_costs_the_same_wherever_it_lies() {
             "{filter:?}: {near} steps at the start, {far} near the end"
         );
     }
+}
+
+#[tokio::test]
+async fn a_search_looks_at_a_bounded_number_of_documents_for_each_page() {
+    let home = Home::new();
+    let writes = (0..5_010).map(|number| {
+        let name = if number == 3 || number == 5_005 {
+            "found"
+        } else {
+            "other"
+        };
+        insert("consumers", consumer(number, &format!("{name}{number}")))
+    });
+    home.store.write(writes.collect(), "tests").await.unwrap();
+    let page = |after| Page {
+        after,
+        size: 10,
+        filter: Filter::None,
+        search: Some(Search::new(vec!["username"], "FOUND")),
+    };
+    let told = |listing: &Listing| -> Vec<u128> {
+        let documents = listing.documents.iter();
+        documents.map(|stored| stored.id.as_u128()).collect()
+    };
+    let first = home.store.list("consumers", page(None)).await.unwrap();
+    assert_eq!((told(&first), first.next), (vec![3], Some(id(4_999))));
+    let second = home
+        .store
+        .list("consumers", page(first.next))
+        .await
+        .unwrap();
+    assert_eq!((told(&second), second.next), (vec![5_005], None));
 }

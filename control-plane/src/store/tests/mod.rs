@@ -5,6 +5,7 @@ mod constraints;
 mod history;
 mod listing;
 mod opening;
+mod staging;
 mod writing;
 
 use super::*;
