@@ -106,13 +106,21 @@ async fn all(
             .map_err(|failure| Failure::Operation {
                 index,
                 method: operation.method.clone(),
-                path: operation.path.clone(),
+                path: told(admin, &operation.path),
                 failure: Box::new(failure),
             })?;
         let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
         results.push(json!({ "status": reply.status.as_u16(), "body": body }));
     }
     Ok(results)
+}
+
+/// The path without the key of a credential, which no error repeats.
+fn told(admin: &Admin, path: &str) -> String {
+    match endpoints::find(&admin.endpoints, path) {
+        Some(endpoint) => endpoint.told(path),
+        None => path.to_owned(),
+    }
 }
 
 async fn one(admin: &Admin, author: &Author, operation: &Operation) -> Answer {

@@ -395,3 +395,16 @@ async fn the_key_of_a_credential_is_not_in_the_audit() {
         json!(["key"])
     );
 }
+
+#[tokio::test]
+async fn an_operation_of_a_batch_that_fails_is_named_without_the_key_of_a_credential() {
+    let plane = Plane::start().await;
+    let operation = json!({ "method": "PATCH", "path": "/key-auths/open-sesame-1", "body": {} });
+    let body = json!({ "operations": [operation] });
+    let refused = plane.post("/headgate/batch", body).await;
+    assert_eq!(
+        refused.expect(404)["operation"]["path"],
+        "/key-auths/******"
+    );
+    assert!(!String::from_utf8_lossy(&refused.body).contains("open-sesame"));
+}
