@@ -33,7 +33,7 @@ pub struct Backup {
     pub files: usize,
 }
 
-/// What [`restore`] did.
+/// What [`restore()`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
     /// In the new epoch.

@@ -4,8 +4,8 @@
 //! text ─ read ─► value ─ gather ─► drafts ─ identity, resolve ─► complete ─ settle ─► documents
 //!                                      └──── every error of every step ────► Report
 //! ```
-//! [`parse`] reads text; [`load`] makes complete, checked documents of it or says everything that is wrong, as the
-//! [`Report`] that the Admin API answers and that [`explain`] turns into lines for a person. [`export`] is the way
+//! [`parse`] reads text; [`load()`] makes complete, checked documents of it or says everything that is wrong, as the
+//! [`Report`] that the Admin API answers and that [`explain`] turns into lines for a person. [`export()`] is the way
 //! back. What exists already is given as a [`Base`]: it keeps ids, keys and time stamps, so that loading a file a
 //! second time changes nothing. Nothing here names an entity: everything follows from the declarations.
 

@@ -1,6 +1,6 @@
 //! `headgate-cp config …`: the whole configuration as a file.
 //!
-//! [`file`] reads and checks one, [`api`] is what is asked of the control plane, [`difference`] compares the two and
+//! [`mod@file`] reads and checks one, [`api`] is what is asked of the control plane, [`difference`] compares the two and
 //! [`show`] tells a person.
 
 mod api;
