@@ -24,7 +24,8 @@ pub fn narrowing(entity: &Entity) -> impl Iterator<Item = &'static str> {
 }
 
 const FILTER: &str = "filter";
-const LONGEST_FILTER: usize = 256;
+/// Bytes.
+pub const LONGEST_FILTER: usize = 256;
 
 /// Fields in which `?filter=` looks, where an entity has them: what people call things, and where they are.
 const SEARCHED: &[&str] = &[

@@ -170,7 +170,7 @@ fn searched(about: About, entity: &Entity) -> About {
     if list::searched(entity).is_empty() {
         return about;
     }
-    let shape = json!({ "type": "string", "minLength": 1, "maxLength": 64 });
+    let shape = json!({ "type": "string", "minLength": 1, "maxLength": list::LONGEST_FILTER });
     let text = "Only those whose names, hosts or paths hold this text.";
     about.query("filter", shape, text)
 }
