@@ -12,6 +12,7 @@ pub mod chain;
 pub mod declarative;
 pub mod entities;
 pub mod model;
+pub mod parallel;
 pub mod plugins;
 pub mod router;
 pub mod schema;

@@ -53,6 +53,9 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use uuid::Uuid;
 use writer::{Batch, Job, Outlet};
 
+/// So many writes of one batch are prepared on all cores, off the I/O threads.
+const MANY: usize = 512;
+
 /// Expired documents that one revision deletes at most.
 const PURGE: usize = 1000;
 
@@ -205,7 +208,14 @@ impl Store {
         writes: Vec<Write>,
         author: impl Into<Author>,
     ) -> Result<Committed, WriteError> {
-        self.submit(&writes, author.into()).await
+        let author = author.into();
+        if writes.len() < MANY {
+            return self.submit(&writes, author).await;
+        }
+        let prepare = || shared::parallel::map(writes, |write| Operation::from_write(&write));
+        let prepared = tokio::task::spawn_blocking(prepare).await;
+        let operations = prepared.map_err(|error| StoreError::Storage(error.to_string()))?;
+        self.submit_operations(operations, author).await
     }
 
     /// As [`Store::write`]; the writes have their place in the queue when this returns, before the answer is awaited.

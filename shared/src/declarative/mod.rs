@@ -16,7 +16,6 @@ mod gather;
 mod identity;
 mod lenient;
 mod load;
-mod parallel;
 mod place;
 mod report;
 mod resolve;

@@ -6,7 +6,7 @@ use std::num::NonZero;
 const WORTH: usize = 512;
 
 /// What `work` makes of each item, in their order; on all cores if there are many.
-pub(super) fn map<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+pub fn map<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
     if items.len() < WORTH || threads == 1 {
         return items.into_iter().map(work).collect();
