@@ -1,6 +1,7 @@
 //! Who may join, and who gets an answer (R16; I16).
 
 use tests::process::Launch;
+use tests::wait::eventually;
 use tests::wire::Conn;
 use tests::{Gateway, Setup, tls};
 
@@ -31,6 +32,12 @@ async fn a_token_lets_one_node_in() {
     let gateway = Gateway::with(Setup::nodes(0)).await;
     let token = gateway.control_plane.token().await;
     let _first = join(&gateway, "first", &token).start().await;
+    // It serves before it has joined: the token is used when the control plane knows the node.
+    eventually("the first node has joined", || async {
+        let nodes = gateway.admin().get("/headgate/data-planes").await.json();
+        nodes["data"].as_array().is_some_and(|data| data.len() == 1)
+    })
+    .await;
     let second = join(&gateway, "second", &token).run().await;
     assert_eq!(second.code, Some(1), "{second:?}");
     assert!(
