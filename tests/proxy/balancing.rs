@@ -64,6 +64,7 @@ fn unavailable(reply: &Reply) {
 
 /// The health of each target, as the node tells it.
 async fn health(gateway: &Gateway) -> HashMap<String, String> {
+    gateway.settled().await;
     let reply = exchange(
         gateway.node().status,
         &Request::get("/upstreams/u.test/health"),
