@@ -1,12 +1,13 @@
 //! Replays what the reference gateway was recorded to answer (`vectors/*.jsonl`, made with Kong 3.10.0) against real
-//! planes. A vector that does not pass stands in `exceptions.toml` with its reason; one that stands there and passes
-//! fails the test too, so the list stays true.
+//! planes, and the vectors of the transformers' design page beside them. A vector that does not pass stands in
+//! `exceptions.toml` with its reason; one that stands there and passes fails the test too, so the list stays true.
 //!
 //! `PARITY_REPORT=folder` writes what differs, one JSON file per area.
 
 mod compare;
 mod exceptions;
 mod normal;
+mod page;
 mod replay;
 mod scenario;
 
@@ -49,6 +50,29 @@ async fn failures_are_answered_as_recorded() {
     replay("errors").await;
 }
 
+/// Every Q, R and A vector of transformers.md, its tables of differences, and the cases it describes.
+#[tokio::test]
+async fn the_transformers_do_what_their_page_says() {
+    let sets: Vec<_> = page::FILES
+        .iter()
+        .map(|(file, plugin)| (*plugin, page::load(file)))
+        .collect();
+    let mut stage = page::Stage::start(&sets).await;
+    let (mut names, mut differing) = (Vec::new(), BTreeMap::new());
+    for vector in sets.iter().flat_map(|(_, vectors)| vectors) {
+        let problems = stage.play(vector).await;
+        if !problems.is_empty() {
+            differing.insert(vector.id.clone(), problems);
+        }
+        names.push(vector.id.clone());
+    }
+    assert!(
+        names.len() >= 300,
+        "the page has 300 vectors in its tables alone"
+    );
+    judge("transformers", &names, differing);
+}
+
 #[test]
 fn every_exception_names_a_vector() {
     let areas = [
@@ -65,16 +89,21 @@ fn every_exception_names_a_vector() {
         scenarios.iter().all(|s| s.name.starts_with(&s.area)),
         "a vector is named after its area"
     );
+    let vectors: Vec<_> = page::FILES
+        .iter()
+        .flat_map(|(file, _)| page::load(file))
+        .collect();
     for name in exceptions::load().keys() {
+        let is_vector = |id: &String| id == name;
         assert!(
-            scenarios.iter().any(|s| &s.name == name),
+            scenarios.iter().any(|s| is_vector(&s.name))
+                || vectors.iter().any(|v| is_vector(&v.id)),
             "exceptions.toml names no vector: {name}"
         );
     }
 }
 
 async fn replay(area: &str) {
-    let exceptions = exceptions::load();
     let scenarios = scenario::load(area);
     let mut replayer = Replayer::start().await;
     let mut differing = BTreeMap::new();
@@ -84,24 +113,30 @@ async fn replay(area: &str) {
             differing.insert(scenario.name.clone(), problems);
         }
     }
+    let names: Vec<_> = scenarios.into_iter().map(|s| s.name).collect();
+    judge(area, &names, differing);
+}
+
+/// Fails unless exactly the vectors that are listed as exceptions differ.
+fn judge(area: &str, names: &[String], mut differing: BTreeMap<String, Vec<String>>) {
+    let exceptions = exceptions::load();
     report(area, &differing);
-    let stale: Vec<_> = scenarios
+    let stale: Vec<_> = names
         .iter()
-        .map(|scenario| &scenario.name)
         .filter(|name| exceptions.contains_key(*name) && !differing.contains_key(*name))
         .collect();
-    let passing = scenarios.len() - differing.len();
     println!(
-        "{area}: {passing} of {} as recorded, {} known exceptions",
-        scenarios.len(),
+        "{area}: {} of {} as they should be, {} differ",
+        names.len() - differing.len(),
+        names.len(),
         differing.len()
     );
     differing.retain(|name, _| !exceptions.contains_key(name));
     assert!(
         differing.is_empty(),
-        "{} of {} differ from the record: {differing:#?}",
+        "{} of {} differ: {differing:#?}",
         differing.len(),
-        scenarios.len()
+        names.len()
     );
     assert!(
         stale.is_empty(),

@@ -12,9 +12,6 @@ use super::transform::response::{
 };
 use super::{BodyUse, Ctx, PhaseSet, Phases, Plugin};
 
-#[cfg(test)]
-mod tests;
-
 /// The handler.
 pub struct Handler {
     headers: HeaderSteps,

@@ -213,11 +213,12 @@ fn rename_to_host(parts: &mut Parts<'_>, from: &Name) {
     }
 }
 
-/// Percent-encodes what can not stand in a URL; `%`, `?` and `#` stay.
+/// Percent-encodes what can not stand in a request target; `%` and `?` stay. So would `#` in the reference, but no target
+/// holds one: what came behind it, the client's query included, would be lost.
 fn escape_path(path: &[u8]) -> String {
     let mut out = String::with_capacity(path.len());
     for byte in path {
-        if byte.is_ascii_alphanumeric() || b"-_.~!#$&'()*+,/:;=?@[]%".contains(byte) {
+        if byte.is_ascii_alphanumeric() || b"-_.~!$&'()*+,/:;=?@[]%".contains(byte) {
             out.push(char::from(*byte));
         } else {
             args::push_escape(*byte, &mut out);
