@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tests::wire::{Conn, chunk, chunks};
-use tests::{Request, Setup, Upstream, script};
+use tests::{Gateway, Request, Setup, Upstream, script};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 use crate::{plain, proxied};
 
@@ -150,6 +153,76 @@ async fn pieces_go_both_ways_as_they_come() {
     }
     conn.send(&chunks([])).await.expect("the gateway reads");
     assert!(conn.next_chunk().await.expect("the end comes").is_none());
+}
+
+/// More than the sockets on the way hold together.
+const LONG: usize = 64 << 20;
+
+/// Writes until nobody has taken anything for a second, or until `LONG` bytes are gone; answers how many.
+async fn taken_from(stream: &mut TcpStream) -> usize {
+    let piece = vec![b'x'; 64 << 10];
+    let mut taken = 0;
+    while taken < LONG {
+        match timeout(Duration::from_secs(1), stream.write(&piece)).await {
+            Ok(written) => taken += written.expect("the gateway keeps the connection"),
+            Err(_) => break,
+        }
+    }
+    taken
+}
+
+/// A gateway in front of an upstream that is a mere listener.
+async fn in_front_of(upstream: &TcpListener) -> Gateway {
+    let gateway = Gateway::start().await;
+    let address = upstream.local_addr().expect("it is bound");
+    let service = json!({ "name": "raw", "url": format!("http://{address}") });
+    gateway.admin().create("/services", service).await;
+    gateway.admin().route("raw", "/").await;
+    gateway.settled().await;
+    gateway
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_holds_the_upstream_back() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let gateway = in_front_of(&listener).await;
+    let mut conn = Conn::plain(gateway.node().proxy)
+        .await
+        .expect("the port is open");
+    conn.send(&Request::get("/").bytes("a"))
+        .await
+        .expect("the gateway reads");
+    let (mut upstream, _) = listener.accept().await.expect("the gateway connects");
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LONG}\r\n\r\n");
+    upstream
+        .write_all(head.as_bytes())
+        .await
+        .expect("the gateway reads");
+    assert_eq!(conn.head().await.expect("an answer").status, 200);
+    let taken = taken_from(&mut upstream).await;
+    assert!(
+        taken < LONG / 2,
+        "the node holds what nobody reads: {taken} bytes"
+    );
+}
+
+#[tokio::test]
+async fn an_upstream_that_does_not_read_holds_the_client_back() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let gateway = in_front_of(&listener).await;
+    let mut client = TcpStream::connect(gateway.node().proxy)
+        .await
+        .expect("the port is open");
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {LONG}\r\n\r\n");
+    client
+        .write_all(head.as_bytes())
+        .await
+        .expect("the gateway reads");
+    let taken = taken_from(&mut client).await;
+    assert!(
+        taken < LONG / 2,
+        "the node holds what nobody reads: {taken} bytes"
+    );
 }
 
 #[tokio::test]
