@@ -1,7 +1,7 @@
 //! The five steps on a header map, for both directions. A header with several lines is one header with a list of
 //! values. Nothing here allocates unless it changes something.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, Entry, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// A header's name as configured, ready to be looked up.
@@ -76,39 +76,56 @@ pub fn remove(headers: &mut HeaderMap, name: &Name) {
 /// Moves every value to another name, whose own are lost.
 pub fn rename(headers: &mut HeaderMap, from: &Name, to: &Name) {
     let to = to.existing(headers);
-    if from.existing(headers) == to {
+    let from = from.existing(headers);
+    if from == to {
         return;
     }
-    for (i, value) in take(headers, from).into_iter().enumerate() {
-        if i == 0 {
+    if !has_lists(headers) {
+        if let Some(value) = headers.remove(from) {
             insert(headers, to, value);
-        } else {
-            push(headers, to, value);
         }
+        return;
+    }
+    let mut values = take_all(headers, from).into_iter();
+    if let Some(first) = values.next() {
+        insert(headers, to, first);
+        values.for_each(|value| push(headers, to, value));
     }
 }
 
 /// Takes every value out.
 pub fn take(headers: &mut HeaderMap, name: &Name) -> Vec<HeaderValue> {
-    let name = name.existing(headers);
+    take_all(headers, name.existing(headers))
+}
+
+fn take_all(headers: &mut HeaderMap, name: &HeaderName) -> Vec<HeaderValue> {
     let values = headers.get_all(name).iter().cloned().collect();
     headers.remove(name);
     values
 }
 
+/// Whether any header has several lines. None has in most requests, and one value needs no list and no second look-up.
+fn has_lists(headers: &HeaderMap) -> bool {
+    headers.len() != headers.keys_len()
+}
+
 /// Makes `value` the only one, if the header is there.
 pub fn replace(headers: &mut HeaderMap, name: &Name, value: &HeaderValue) {
     let name = name.existing(headers);
-    if headers.contains_key(name) {
-        insert(headers, name, value.clone());
+    let single = !has_lists(headers);
+    match headers.get_mut(name) {
+        Some(old) if single => *old = value.clone(),
+        Some(_) => insert(headers, name, value.clone()),
+        None => {}
     }
 }
 
 /// Sets the header, if it is not there.
 pub fn add(headers: &mut HeaderMap, name: &Name, value: &HeaderValue) {
     let name = name.existing(headers);
-    if !headers.contains_key(name) {
-        insert(headers, name, value.clone());
+    // One look-up for the question and the answer. A map that is full is no entry, and keeps what it has.
+    if let Ok(Entry::Vacant(place)) = headers.try_entry(name) {
+        let _ = place.try_insert(value.clone());
     }
 }
 
