@@ -35,9 +35,33 @@ pub fn used(process: u32) -> Duration {
 
 /// Resident memory in bytes.
 pub fn resident(process: u32) -> u64 {
+    memory(process, "VmRSS:")
+}
+
+/// The most resident memory since [`forget_peak`], in bytes.
+pub fn peak(process: u32) -> u64 {
+    memory(process, "VmHWM:")
+}
+
+/// Lets [`peak`] begin anew at what is resident now.
+pub fn forget_peak(process: u32) -> std::io::Result<()> {
+    fs::write(format!("/proc/{process}/clear_refs"), "5")
+}
+
+fn memory(process: u32, field: &str) -> u64 {
     let text = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = text.lines().find_map(|line| line.strip_prefix(field));
     line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok())
         .unwrap_or(0)
         * 1024
+}
+
+/// The processor's name, for what is printed beside figures.
+pub fn model() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = text
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
+    let name = name.map(|rest| rest.trim_start_matches([' ', '\t', ':']).to_owned());
+    name.unwrap_or_else(|| std::env::consts::ARCH.to_owned())
 }

@@ -14,8 +14,22 @@ pub const CONNECTIONS: usize = 48;
 #[derive(Clone)]
 pub struct Question {
     pub address: SocketAddr,
-    pub path: &'static str,
-    pub header: Option<(&'static str, &'static str)>,
+    pub path: String,
+    pub headers: &'static [(&'static str, &'static str)],
+}
+
+impl Question {
+    pub fn new(
+        address: SocketAddr,
+        path: impl Into<String>,
+        headers: &'static [(&'static str, &'static str)],
+    ) -> Question {
+        Question {
+            address,
+            path: path.into(),
+            headers,
+        }
+    }
 }
 
 pub fn wrk_is_there() -> bool {
@@ -40,7 +54,7 @@ fn by_wrk(question: &Question, length: Duration) -> anyhow::Result<u64> {
         "-d",
         &format!("{}s", length.as_secs()),
     ]);
-    if let Some((name, value)) = question.header {
+    for (name, value) in question.headers {
         command.args(["-H", &format!("{name}: {value}")]);
     }
     let output = command
@@ -58,9 +72,9 @@ fn by_wrk(question: &Question, length: Duration) -> anyhow::Result<u64> {
 }
 
 async fn by_harness(question: &Question, length: Duration) -> anyhow::Result<u64> {
-    let request = Request::get(question.path);
+    let request = Request::get(&question.path);
     let request = question
-        .header
+        .headers
         .iter()
         .fold(request, |request, (name, value)| {
             request.header(name, value)

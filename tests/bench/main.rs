@@ -6,14 +6,17 @@
 //! cargo run --profile dist -p tests --bin bench -- proxy [--rounds 7] [--seconds 2]
 //! cargo run --profile dist -p tests --bin bench -- propagation [--routes 100,10000] [--changes 200]
 //! cargo run --profile dist -p tests --bin bench -- admin [--each 10000] [--posts 5000] [--listed 100000]
+//! cargo run --profile dist -p tests --bin bench -- transformers [--rounds 7] [--seconds 2] [--counted 500]
 //! ```
 
 mod admin;
+mod alone;
 mod cpu;
 mod load;
 mod peers;
 mod propagation;
 mod proxy;
+mod transformers;
 
 use anyhow::{Context, bail};
 
@@ -72,6 +75,13 @@ fn main() -> anyhow::Result<()> {
             options.number("posts", 5_000)?,
             options.number("listed", 100_000)?,
         )),
-        other => bail!("bench proxy | bench propagation | bench admin, not '{other}'"),
+        "transformers" => runtime.block_on(transformers::run(
+            options.number("rounds", 7)?,
+            options.number("seconds", 2)?,
+            options.number("counted", 500)?,
+        )),
+        other => bail!(
+            "bench proxy | bench propagation | bench admin | bench transformers, not '{other}'"
+        ),
     }
 }

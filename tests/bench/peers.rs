@@ -1,12 +1,14 @@
 //! The proxies to compare with, as far as they are installed, and the upstream all of them share.
 
-use std::fs;
+use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+
+use crate::transformers::cases::{HEADERS, JSON_1K, JSON_10K, JSON_100K, json_of};
 
 const LUA_MODULES: &str = "/usr/lib/nginx/modules";
 
@@ -103,19 +105,31 @@ fn nginx(
     Peer::start(command, address)
 }
 
-/// 100 bytes on every path, a JSON document of 10 KiB on `/json`.
+/// 100 bytes on every path; with eight headers on `/answered`; JSON of 10 KiB on `/json`, and of their size on `/1k`,
+/// `/10k` and `/100k`; 64 MiB on `/64m`.
 pub fn upstream(folder: &Path) -> anyhow::Result<Peer> {
     let address = free_address();
     let fields: Vec<String> = (0..160)
         .map(|n| format!("\"field{n:03}\":\"{}\"", "v".repeat(50)))
         .collect();
     fs::write(folder.join("json"), format!("{{{}}}", fields.join(",")))?;
+    for asked in [&JSON_1K, &JSON_10K, &JSON_100K] {
+        fs::write(folder.join(&asked.path[1..]), json_of(asked.bytes))?;
+    }
+    File::create(folder.join("64m"))?.set_len(64 << 20)?;
+    let answer = format!("return 200 \"{}\";", "x".repeat(100));
+    let headers: Vec<String> = HEADERS
+        .headers
+        .iter()
+        .map(|(name, value)| format!("add_header {name} {value};"))
+        .collect();
     let http = format!(
-        "open_file_cache max=10; server {{ listen {address} backlog=4096;\n\
-         location / {{ return 200 \"{}\"; }}\n\
-         location /json {{ default_type application/json; alias {}; }} }}",
-        "x".repeat(100),
-        folder.join("json").display()
+        "open_file_cache max=10; server {{ listen {address} backlog=4096; root {};\n\
+         location / {{ {answer} }}\n\
+         location = /answered {{ {} {answer} }}\n\
+         location ~ ^/(json|1k|10k|100k|64m)$ {{ default_type application/json; }} }}",
+        folder.display(),
+        headers.join(" "),
     );
     nginx(folder, "upstream", "", &http, address)
 }
@@ -151,6 +165,33 @@ pub fn lua_nginx(folder: &Path, upstream: SocketAddr) -> anyhow::Result<Peer> {
         }} }}"#
     );
     nginx(folder, "nginx-lua", &load, &http, address)
+}
+
+/// nginx with a location for each of these: its name and its directives, which hold Lua. `loaded` is run at the start.
+pub fn locations_nginx(
+    folder: &Path,
+    upstream: SocketAddr,
+    loaded: &str,
+    locations: impl IntoIterator<Item = (&'static str, String)>,
+) -> anyhow::Result<Peer> {
+    let address = free_address();
+    let load = format!(
+        "load_module {LUA_MODULES}/ndk_http_module.so; load_module {LUA_MODULES}/ngx_http_lua_module.so;"
+    );
+    let locations: Vec<String> = locations
+        .into_iter()
+        .map(|(name, directives)| {
+            format!("location /{name}/ {{\n{directives}proxy_pass http://u/; }}")
+        })
+        .collect();
+    let http = format!(
+        "init_by_lua_block {{ {loaded} }}\n\
+         upstream u {{ server {upstream}; keepalive 512; keepalive_requests 100000000; }}\n\
+         proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_buffers 32 8k;\n\
+         server {{ listen {address} backlog=4096;\n{} }}",
+        locations.join("\n")
+    );
+    nginx(folder, "nginx-transformers", &load, &http, address)
 }
 
 pub fn haproxy(folder: &Path, upstream: SocketAddr) -> anyhow::Result<Peer> {

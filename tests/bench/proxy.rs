@@ -21,6 +21,9 @@ struct Target {
 /// What everything is divided by.
 const BASE: &str = "nginx, plain";
 
+/// What a client of the routes with key-auth sends.
+const KEY: &[(&str, &str)] = &[("apikey", "secret")];
+
 pub async fn run(rounds: usize, seconds: usize) -> anyhow::Result<()> {
     if !peers::installed("nginx", "-v") {
         anyhow::bail!("nginx is needed, as the upstream and as the measure (Debian: nginx)");
@@ -137,19 +140,14 @@ async fn gateway(upstream: &Peer, own: usize, other: usize) -> anyhow::Result<Ga
 
 fn ours(gateway: &Gateway) -> Vec<Target> {
     let node = gateway.node();
-    let key = Some(("apikey", "secret"));
     let lines = [
-        ("headgate, plain", "/plain", None),
-        ("headgate, key-auth", "/key", key),
-        ("headgate, key-auth and both transformers", "/three", key),
-        ("headgate, the same and a 10 KiB JSON edit", "/json", key),
+        ("headgate, plain", "/plain", &[][..]),
+        ("headgate, key-auth", "/key", KEY),
+        ("headgate, key-auth and both transformers", "/three", KEY),
+        ("headgate, the same and a 10 KiB JSON edit", "/json", KEY),
     ];
-    let target = |(name, path, header)| {
-        let question = Question {
-            address: node.proxy,
-            path,
-            header,
-        };
+    let target = |(name, path, headers)| {
+        let question = Question::new(node.proxy, path, headers);
         Target {
             name,
             process: node.process.id(),
@@ -171,32 +169,31 @@ fn rivals(
         &'static str,
         bool,
         Start,
-        Option<(&'static str, &'static str)>,
+        &'static [(&'static str, &'static str)],
     );
-    let key = Some(("apikey", "secret"));
     let all: [Rival; 4] = [
-        (BASE, true, peers::plain_nginx, None),
+        (BASE, true, peers::plain_nginx, &[]),
         (
             "nginx, the three steps in Lua",
             peers::nginx_has_lua(),
             peers::lua_nginx,
-            key,
+            KEY,
         ),
         (
             "HAProxy, plain",
             peers::installed("haproxy", "-v"),
             peers::haproxy,
-            None,
+            &[],
         ),
         (
             "Envoy, plain",
             peers::installed("envoy", "--version"),
             peers::envoy,
-            None,
+            &[],
         ),
     ];
     let (mut running, mut targets) = (Vec::new(), Vec::new());
-    for (name, there, start, header) in all {
+    for (name, there, start, headers) in all {
         if !there {
             println!("left out: {name} is not installed");
             continue;
@@ -205,11 +202,7 @@ fn rivals(
         let peer = start(folder, upstream.address);
         pin(other);
         let peer = peer?;
-        let question = Question {
-            address: peer.address,
-            path: "/",
-            header,
-        };
+        let question = Question::new(peer.address, "/", headers);
         targets.push(Target {
             name,
             process: peer.id(),
