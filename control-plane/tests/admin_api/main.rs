@@ -26,5 +26,6 @@ mod secrets;
 mod start;
 mod steering;
 mod targets;
+mod transformers;
 mod transport;
 mod vaults_and_keys;
