@@ -134,6 +134,8 @@ pub struct Head {
     pub proxied: bool,
     /// Whether it is a plain page for a status, whose charset is not named.
     pub(crate) is_plain_page: bool,
+    /// Whether the upstream named its `Server`, so that a plugin may take it away.
+    pub(crate) server_named: bool,
 }
 
 impl Default for Head {
@@ -143,6 +145,7 @@ impl Default for Head {
             headers: HeaderMap::new(),
             proxied: false,
             is_plain_page: false,
+            server_named: false,
         }
     }
 }

@@ -240,6 +240,7 @@ pub fn finish_response(ctx: &mut Ctx) {
     let proxied = ctx.response.proxied;
     let debug = ctx.debug_headers();
     let names_charset = !ctx.response.is_plain_page;
+    let server_named = ctx.response.server_named;
     let headers = &mut ctx.response.headers;
     if proxied {
         if on.upstream_latency {
@@ -267,7 +268,8 @@ pub fn finish_response(ctx: &mut Ctx) {
     if names_charset {
         name_charset(headers);
     }
-    if on.server && !headers.contains_key(http::header::SERVER) {
+    // Not in place of one that a plugin took away.
+    if on.server && !server_named && !headers.contains_key(http::header::SERVER) {
         headers.insert(
             http::header::SERVER,
             const { HeaderValue::from_static(SERVER_TOKEN) },

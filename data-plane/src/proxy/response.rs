@@ -6,7 +6,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, DATE, SERVER, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -98,6 +100,7 @@ impl Source {
         let te_sent = ctx.request.headers.contains_key(TE);
         ctx.response = Head {
             status,
+            server_named: headers.contains_key(SERVER),
             headers,
             proxied: true,
             is_plain_page: false,

@@ -4,7 +4,7 @@ use derive::{PluginConfig, Record};
 use serde::Deserialize;
 
 use crate::types::{
-    Entry, HeaderEntry, HeaderPair, HeaderRename, Method, Rename, Template, TemplatePair,
+    HeaderEntry, HeaderPair, HeaderRename, Method, Rename, Template, TemplateEntry, TemplatePair,
 };
 
 /// Changes requests before they reach the upstream, in the order remove, rename, replace, add, append.
@@ -30,13 +30,13 @@ pub struct RequestTransformer {
 pub struct Remove {
     /// Members of the body.
     #[schema(default = [])]
-    pub body: Vec<Entry>,
+    pub body: Vec<TemplateEntry>,
     /// Headers.
     #[schema(default = [])]
     pub headers: Vec<HeaderEntry>,
     /// Query parameters.
     #[schema(default = [])]
-    pub querystring: Vec<Entry>,
+    pub querystring: Vec<TemplateEntry>,
 }
 
 /// Names and their new names.

@@ -32,7 +32,7 @@ pub use method::Method;
 pub use name::{Name, Tag};
 pub use pair::{
     Entry, HeaderEntry, HeaderPair, HeaderRemoval, HeaderRename, JsonSelector, Pair, Removal,
-    Rename, TemplatePair,
+    Rename, TemplateEntry, TemplatePair,
 };
 pub use path::{PathPattern, PathRegex, UrlPath, normalise};
 pub use pem::{AuthorityCertificate, CertificateChain, KeyBits, KeyKind, PrivateKey, PublicPem};

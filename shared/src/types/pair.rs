@@ -15,11 +15,22 @@ pub struct Entry {
     pub name: String,
 }
 
-/// A header to remove; its name is checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A name to remove from a request. What follows a colon is not compared, but rendered (transformers.md 2.3).
+#[derive(Clone, Debug, PartialEq)]
+pub struct TemplateEntry {
+    /// What stands before the first colon.
+    pub name: String,
+    /// Rendered per request, for its failure alone.
+    pub unused: Template,
+}
+
+/// The same for a header; its name is checked.
+#[derive(Clone, Debug, PartialEq)]
 pub struct HeaderEntry {
     /// What stands before the first colon.
     pub name: String,
+    /// Rendered per request, for its failure alone.
+    pub unused: Template,
 }
 
 /// A name and a value, neither of them checked. An empty value means that the entry does nothing.
@@ -157,9 +168,23 @@ impl Text for Entry {
     }
 }
 
+impl Text for TemplateEntry {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (name, value) = named(text)?;
+        Ok(TemplateEntry {
+            name: name.to_owned(),
+            unused: Template::parse(value)?,
+        })
+    }
+}
+
 impl Text for HeaderEntry {
     fn parse(text: &str) -> Result<Self, String> {
-        header(split(text).0).map(|name| HeaderEntry { name })
+        let (name, value) = split(text);
+        Ok(HeaderEntry {
+            name: header(name)?,
+            unused: Template::parse(value)?,
+        })
     }
 }
 
@@ -237,6 +262,7 @@ impl Text for JsonSelector {
 
 text_value!(
     Entry,
+    TemplateEntry,
     HeaderEntry,
     Pair,
     HeaderPair,

@@ -1,5 +1,7 @@
 //! The body step (transformers.md 2.7): JSON, forms and multipart.
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
 
 use super::compile::{Plan, Rendered, Steps};
@@ -36,6 +38,7 @@ impl Plan {
 }
 
 fn change_json(steps: &Steps, body: &[u8], texts: &Rendered) -> Option<Vec<u8>> {
+    let texts = &*readable(texts);
     let mut document = if body.is_empty() {
         Document::empty()
     } else {
@@ -67,6 +70,16 @@ fn change_json(steps: &Steps, body: &[u8], texts: &Rendered) -> Option<Vec<u8>> 
         document.append(name, value.json(texts));
     }
     changed.then(|| document.write())
+}
+
+/// What templates made of a client's bytes, as JSON can hold it: a string of JSON is UTF-8.
+fn readable(texts: &Rendered) -> Cow<'_, Rendered> {
+    let is_text = |text: &Vec<u8>| std::str::from_utf8(text).is_ok();
+    if texts.iter().all(is_text) {
+        return Cow::Borrowed(texts);
+    }
+    let lossy = |text: &Vec<u8>| String::from_utf8_lossy(text).into_owned().into_bytes();
+    Cow::Owned(texts.iter().map(lossy).collect())
 }
 
 fn change_form(steps: &Steps, body: &[u8], texts: &Rendered) -> Option<Vec<u8>> {

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, header};
 use shared::plugins::RequestTransformer;
-use shared::types::{HeaderPair, HeaderRename, Rename, Template, TemplatePair};
+use shared::types::{
+    HeaderEntry, HeaderPair, HeaderRename, Rename, Template, TemplateEntry, TemplatePair,
+};
 use tracing::warn;
 
 use crate::plugins::transform::headers::{self, Name};
@@ -61,7 +63,7 @@ pub(super) struct Text {
     json: Box<[u8]>,
 }
 
-/// Templates whose results [`Source::Rendered`] refers to by place.
+/// Templates whose results [`Source::Rendered`] refers to by place; some are rendered for their failure alone.
 #[derive(Debug, Default)]
 pub(super) struct Templates(Vec<Template>);
 
@@ -73,8 +75,26 @@ impl Templates {
         if template.is_constant() {
             return Source::Constant(make(template.source.as_bytes()));
         }
+        Source::Rendered(self.place(template))
+    }
+
+    /// A template that no entry uses ends the request all the same if it fails (transformers.md 2.3).
+    fn unused(&mut self, template: &Template) {
+        if !template.is_constant() {
+            self.place(template);
+        }
+    }
+
+    fn place(&mut self, template: &Template) -> usize {
+        if let Some(error) = template.syntax_error() {
+            let source = &template.source;
+            warn!(
+                source,
+                "request-transformer: every request will fail: {error}"
+            );
+        }
         self.0.push(template.clone());
-        Source::Rendered(self.0.len() - 1)
+        self.0.len() - 1
     }
 
     /// Renders all of them, before anything is changed and whether or not their entries will apply.
@@ -173,31 +193,26 @@ impl Plan {
                 .map(|uri| head.source(uri, Text::new)),
             method: config.http_method.as_deref().map(method),
             headers: HeaderSteps {
-                remove: config
-                    .remove
-                    .headers
-                    .iter()
-                    .filter_map(|entry| other_header(&entry.name))
-                    .collect(),
+                remove: header_removals(&config.remove.headers, &mut head),
                 rename: config
                     .rename
                     .headers
                     .iter()
                     .filter_map(header_rename)
                     .collect(),
-                replace: header_values(&config.replace.headers, header, &mut head),
+                replace: header_values(&config.replace.headers, settable, &mut head),
                 add: header_values(&config.add.headers, other_header, &mut head),
                 append: header_values(&config.append.headers, other_header, &mut head),
             },
             query: Steps {
-                remove: names(config.remove.querystring.iter().map(|entry| &entry.name)),
+                remove: removals(&config.remove.querystring, &mut head),
                 rename: renames(&config.rename.querystring, &mut head),
                 replace: values(&config.replace.querystring, &mut head),
                 add: values(&config.add.querystring, &mut head),
                 append: values(&config.append.querystring, &mut head),
             },
             body: Steps {
-                remove: names(config.remove.body.iter().map(|entry| &entry.name)),
+                remove: removals(&config.remove.body, &mut body),
                 rename: renames(&config.rename.body, &mut body),
                 replace: values(&config.replace.body, &mut body),
                 add: values(&config.add.body, &mut body),
@@ -231,7 +246,13 @@ const METHODS: &[&str] = &[
 fn method(text: &str) -> Result<Method, String> {
     let known = METHODS.contains(&text);
     let method = Method::from_bytes(text.as_bytes()).ok().filter(|_| known);
-    method.ok_or_else(|| format!("invalid method: {text}"))
+    method.ok_or_else(|| {
+        warn!(
+            method = text,
+            "request-transformer: every request will fail, the method is none that can be sent"
+        );
+        format!("invalid method: {text}")
+    })
 }
 
 /// A header that is there to be changed, or to be added: any but Host, which is always there and goes its own way.
@@ -240,21 +261,33 @@ fn other_header(name: &str) -> Option<Name> {
         warn!("request-transformer: Host can only be replaced; the entry is ignored");
         return None;
     }
-    header(name)
+    settable(name)
 }
 
-/// A header that may be set; framing is the proxy's business alone.
-fn header(name: &str) -> Option<Name> {
+/// What is about one connection, or frames the body: the proxy sets these after the plugin (transformers.md 2.4).
+const OF_THE_PROXY: [HeaderName; 8] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::EXPECT,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// A header that may be changed.
+fn settable(name: &str) -> Option<Name> {
     let name = Name::lenient(name)?;
-    if name.is_framing() {
-        warn!(header = %name.name(), "request-transformer: entries for framing headers are ignored");
+    if OF_THE_PROXY.iter().any(|own| name.may_be(own)) {
+        warn!(header = %name.name(), "request-transformer: the entry is ignored, the proxy sets this header");
         return None;
     }
     Some(name)
 }
 
 fn header_rename(entry: &HeaderRename) -> Option<(Name, Name)> {
-    Some((other_header(&entry.from)?, header(&entry.to)?))
+    Some((other_header(&entry.from)?, settable(&entry.to)?))
 }
 
 fn header_values(
@@ -264,14 +297,33 @@ fn header_values(
 ) -> Vec<(Name, Source<HeaderValue>)> {
     let applies = entries.iter().filter(|entry| !entry.value.is_empty());
     let compiled = |entry: &HeaderPair| {
-        let name = name(&entry.name)?;
+        let Some(name) = name(&entry.name) else {
+            templates.unused(&entry.value);
+            return None;
+        };
         Some((name, templates.source(&entry.value, headers::value)))
     };
     applies.filter_map(compiled).collect()
 }
 
-fn names<'a>(names: impl Iterator<Item = &'a String>) -> Vec<Box<[u8]>> {
-    names.map(|name| name.as_bytes().into()).collect()
+fn header_removals(entries: &[HeaderEntry], templates: &mut Templates) -> Vec<Name> {
+    entries
+        .iter()
+        .filter_map(|entry| {
+            templates.unused(&entry.unused);
+            other_header(&entry.name)
+        })
+        .collect()
+}
+
+fn removals(entries: &[TemplateEntry], templates: &mut Templates) -> Vec<Box<[u8]>> {
+    entries
+        .iter()
+        .map(|entry| {
+            templates.unused(&entry.unused);
+            entry.name.as_bytes().into()
+        })
+        .collect()
 }
 
 fn renames(entries: &[Rename], templates: &mut Templates) -> Vec<Entry> {

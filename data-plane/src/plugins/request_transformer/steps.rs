@@ -52,9 +52,10 @@ impl Parts<'_> {
         }
     }
 
-    /// An empty query stays one only behind the `?` that the client wrote.
+    /// An empty query keeps its `?` only if the client's URL ended in one.
     fn set_query(&mut self, query: String) {
-        let bare = query.is_empty() && self.client_query != Some("");
+        let ended = |client: &str| client.is_empty() || client.ends_with('?');
+        let bare = query.is_empty() && !self.client_query.is_some_and(ended);
         *self.query = Some(if bare { None } else { Some(query) });
     }
 }
@@ -115,8 +116,9 @@ impl Plan {
         if let Some(method) = &self.method {
             *parts.method = Some(method.clone()?);
         }
-        if let Some(form) = form {
-            let query = merged(parts.query().unwrap_or_default(), form);
+        if let Some(form) = form
+            && let Some(query) = merged(parts.query().unwrap_or_default(), form)
+        {
             parts.set_query(query);
         }
         self.change_headers(parts, &texts.head);
@@ -157,10 +159,7 @@ impl Plan {
             return;
         }
         let raw = parts.query().unwrap_or_default();
-        if raw.split('&').count() > MAX_ARGUMENTS {
-            warn!(
-                "request-transformer: query left alone, it has more than {MAX_ARGUMENTS} arguments"
-            );
+        if too_many(&[raw.as_bytes()]) {
             return;
         }
         let mut args = Args::parse(raw.as_bytes());
@@ -197,10 +196,28 @@ pub(super) fn change_args<'a>(steps: &'a Steps, args: &mut Args<'a>, texts: &'a 
     changed
 }
 
-fn merged(query: &str, form: &[u8]) -> String {
+/// The query with the form's fields; `None` if it is to be left alone.
+fn merged(query: &str, form: &[u8]) -> Option<String> {
+    if too_many(&[query.as_bytes(), form]) {
+        return None;
+    }
     let mut args = Args::parse(query.as_bytes());
     args.merge(form);
-    args.query()
+    Some(args.query())
+}
+
+/// Whether there are more arguments than are taken apart; says so in the log.
+fn too_many(texts: &[&[u8]]) -> bool {
+    let segments = |text: &&[u8]| {
+        text.split(|byte| *byte == b'&')
+            .take(MAX_ARGUMENTS + 1)
+            .count()
+    };
+    let many = texts.iter().map(segments).sum::<usize>() > MAX_ARGUMENTS;
+    if many {
+        warn!("request-transformer: query left alone, it has more than {MAX_ARGUMENTS} arguments");
+    }
+    many
 }
 
 fn is_host(name: &Name) -> bool {

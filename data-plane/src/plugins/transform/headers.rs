@@ -57,14 +57,9 @@ impl Name {
         &self.name
     }
 
-    /// Whether the header decides the framing, which is the proxy's business alone.
-    pub fn is_framing(&self) -> bool {
-        self.name == CONTENT_LENGTH || self.name == TRANSFER_ENCODING
-    }
-
     /// Whether the header is about one connection, or decides the framing.
     pub fn is_hop(&self) -> bool {
-        self.name == CONNECTION || self.is_framing()
+        [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING].contains(&self.name)
     }
 }
 

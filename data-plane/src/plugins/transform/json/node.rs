@@ -2,40 +2,44 @@
 
 use std::borrow::Cow;
 
-use super::members::{Members, Name};
-use super::scan::{MAX_DEPTH, Malformed, Raw, Scanner};
-use super::{Kind, Step};
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
 
-/// Small, because there is one for each element of an array that a path goes through.
+use super::Kind;
+use super::scan::{Malformed, Raw, Scanner};
+use super::text::{self, quote};
+
 #[derive(Debug)]
 pub(super) enum Node<'a> {
     Raw(Raw<'a>),
     /// Text made here, as it will be written.
-    Made(Box<[u8]>),
+    Made(Vec<u8>),
+    /// Boxed, so that the elements of a long array stay small.
     Object(Box<Members<'a>>),
     Array(Vec<Node<'a>>),
     /// An array and what was appended to it: not worth taking apart for its end.
-    Extended(Box<(Raw<'a>, Vec<Cow<'a, [u8]>>)>),
+    Extended(Raw<'a>, Vec<Cow<'a, [u8]>>),
 }
+
+/// Names are bytes: a client may send what is not UTF-8, and a step must not be evaded by that.
+pub(super) type Members<'a> = IndexMap<Cow<'a, [u8]>, Node<'a>, RandomState>;
 
 impl<'a> Node<'a> {
     pub(super) fn from_text(text: Cow<'a, [u8]>) -> Self {
         match text {
-            Cow::Borrowed(text) => Node::Raw(Raw::Kept(text)),
-            Cow::Owned(text) => Node::Made(text.into()),
+            Cow::Borrowed(text) => Node::Raw(Raw {
+                text,
+                compact: true,
+            }),
+            Cow::Owned(text) => Node::Made(text),
         }
-    }
-
-    /// An array of one.
-    pub(super) fn list(only: Cow<'a, [u8]>) -> Self {
-        Node::Array(vec![Node::from_text(only)])
     }
 
     pub(super) fn kind(&self) -> Kind {
         let text = match self {
             Node::Object(_) => return Kind::Object,
-            Node::Array(_) | Node::Extended(_) => return Kind::Array,
-            Node::Raw(raw) => raw.text(),
+            Node::Array(_) | Node::Extended(..) => return Kind::Array,
+            Node::Raw(raw) => raw.text,
             Node::Made(text) => text,
         };
         match text {
@@ -48,35 +52,25 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn append(&mut self, value: Cow<'a, [u8]>) {
-        match (self.kind(), &mut *self) {
-            (_, Node::Array(elements)) => elements.push(Node::from_text(value)),
-            (_, Node::Extended(both)) => both.1.push(value),
-            (Kind::Array, Node::Raw(raw)) => {
-                let raw = std::mem::replace(raw, Raw::Kept(&[]));
-                *self = Node::Extended(Box::new((raw, vec![value])));
-            }
-            (Kind::Null, null) => *null = Node::list(value),
-            (_, other) => {
-                let old = std::mem::replace(other, Node::Array(Vec::new()));
-                *other = Node::Array(vec![old, Node::from_text(value)]);
-            }
-        }
-    }
-
-    /// Members of an object that was taken apart.
-    fn count(&self) -> usize {
+        let kind = self.kind();
         match self {
-            Node::Object(members) => members.count(),
-            _ => 0,
+            Node::Array(elements) => elements.push(Node::from_text(value)),
+            Node::Extended(_, added) => added.push(value),
+            Node::Raw(raw) if kind == Kind::Array => *self = Node::Extended(*raw, vec![value]),
+            _ if kind == Kind::Null => *self = Node::Array(vec![Node::from_text(value)]),
+            _ => {
+                let old = std::mem::replace(self, Node::Array(Vec::new()));
+                *self = Node::Array(vec![old, Node::from_text(value)]);
+            }
         }
     }
 
     /// Takes an object apart; `None` for any other kind.
     pub(super) fn open_object(&mut self) -> Option<&mut Members<'a>> {
         if let Node::Raw(raw) = self
-            && raw.text().first() == Some(&b'{')
+            && raw.text.first() == Some(&b'{')
         {
-            *self = object(&mut Scanner::new(raw.text()), &[], 0, 0).ok()?;
+            *self = Node::Object(Box::new(members(&mut Scanner::new(raw.text)).ok()?));
         }
         match self {
             Node::Object(members) => Some(members),
@@ -86,25 +80,33 @@ impl<'a> Node<'a> {
 
     /// Takes an array apart; `None` for any other kind.
     pub(super) fn elements(&mut self) -> Option<&mut Vec<Node<'a>>> {
-        let (text, added) = match self {
-            Node::Raw(raw) if raw.text().first() == Some(&b'[') => (raw.text(), Vec::new()),
-            Node::Extended(both) => (both.0.text(), std::mem::take(&mut both.1)),
+        let (raw, added) = match self {
+            Node::Raw(raw) if raw.text.first() == Some(&b'[') => (*raw, Vec::new()),
+            Node::Extended(raw, added) => (*raw, std::mem::take(added)),
             Node::Array(elements) => return Some(elements),
             _ => return None,
         };
-        *self = array(&mut Scanner::new(text), &[], 0).ok()?;
-        let Node::Array(elements) = self else {
-            return None;
-        };
-        elements.extend(added.into_iter().map(Node::from_text));
-        Some(elements)
+        let mut all = elements(&mut Scanner::new(raw.text)).ok()?;
+        all.extend(added.into_iter().map(Node::from_text));
+        *self = Node::Array(all);
+        self.elements()
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Node::Raw(raw) => out.extend_from_slice(raw.written()),
+            Node::Raw(raw) => text::write(raw, out),
             Node::Made(text) => out.extend_from_slice(text),
-            Node::Object(members) => members.write(out),
+            Node::Object(members) => {
+                let mut separator = b'{';
+                for (name, value) in &**members {
+                    out.push(separator);
+                    quote(name, out);
+                    out.push(b':');
+                    value.write(out);
+                    separator = b',';
+                }
+                out.extend_from_slice(if separator == b'{' { b"{}" } else { b"}" });
+            }
             Node::Array(elements) => {
                 let mut separator = b'[';
                 for element in elements {
@@ -114,11 +116,11 @@ impl<'a> Node<'a> {
                 }
                 out.extend_from_slice(if separator == b'[' { b"[]" } else { b"]" });
             }
-            Node::Extended(both) => {
-                out.extend_from_slice(both.0.written());
+            Node::Extended(raw, added) => {
+                text::write(raw, out);
                 // Its closing bracket moves behind what was added.
                 out.pop();
-                for value in &both.1 {
+                for value in added {
                     if out.last() != Some(&b'[') {
                         out.push(b',');
                     }
@@ -130,104 +132,50 @@ impl<'a> Node<'a> {
     }
 }
 
-/// Reads the value that comes next, inside `depth` others. It is taken apart as far as one of the paths goes through
-/// it, so that nothing has to be read again for a step. `like` is how many members an object will have.
-pub(super) fn read<'a>(
-    scanner: &mut Scanner<'a>,
-    paths: &[&[Step]],
-    depth: usize,
-    like: usize,
-) -> Result<Node<'a>, Malformed> {
-    let through = |name: bool| {
-        paths
-            .iter()
-            .any(|path| matches!(path.first(), Some(step) if matches!(step, Step::Name(_)) == name))
-    };
-    match scanner.peek() {
-        Some(b'{') if through(true) => object(scanner, paths, depth, like),
-        Some(b'[') if through(false) => array(scanner, paths, depth),
-        _ => scanner.value(depth).map(Node::Raw),
-    }
+/// The members of the object that comes next. The last of several equal names wins, in the first one's place.
+pub(super) fn members<'a>(scanner: &mut Scanner<'a>) -> Result<Members<'a>, Malformed> {
+    let mut members = Members::default();
+    each(scanner, b'{', b'}', |scanner| {
+        let name = text::decode(&scanner.name()?);
+        let value = Node::Raw(scanner.value(1)?);
+        members.insert(name, value);
+        Ok(())
+    })?;
+    Ok(members)
 }
 
-/// Reads the object that comes next. The last of several equal names wins, in the first one's place.
-pub(super) fn object<'a>(
-    scanner: &mut Scanner<'a>,
-    paths: &[&[Step]],
-    depth: usize,
-    like: usize,
-) -> Result<Node<'a>, Malformed> {
-    let mut members = Box::new(Members::with_capacity(like));
-    open(scanner, b'{', depth)?;
-    let mut more = !scanner.take(b'}');
-    while more {
-        let name = Name::from(scanner.name()?);
-        let inside = beyond(paths, |step| step.is_name(name.text()));
-        members.insert(name, read(scanner, &inside, depth + 1, 0)?);
-        more = goes_on(scanner, b'}')?;
-    }
-    Ok(Node::Object(members))
-}
-
-fn array<'a>(
-    scanner: &mut Scanner<'a>,
-    paths: &[&[Step]],
-    depth: usize,
-) -> Result<Node<'a>, Malformed> {
+fn elements<'a>(scanner: &mut Scanner<'a>) -> Result<Vec<Node<'a>>, Malformed> {
     let mut elements = Vec::new();
-    let every = beyond(paths, |step| *step == Step::Every);
-    let single = paths
-        .iter()
-        .any(|path| matches!(path.first(), Some(Step::Index(_))));
-    open(scanner, b'[', depth)?;
-    let mut more = !scanner.take(b']');
-    while more {
-        // The objects of an array tend to be alike.
-        let like = elements.last().map_or(0, Node::count);
-        let element = if single {
-            let inside = beyond(paths, |step| step.is_element(elements.len()));
-            read(scanner, &inside, depth + 1, like)?
-        } else {
-            read(scanner, &every, depth + 1, like)?
-        };
-        elements.push(element);
-        more = goes_on(scanner, b']')?;
+    each(scanner, b'[', b']', |scanner| {
+        elements.push(Node::Raw(scanner.value(1)?));
+        Ok(())
+    })?;
+    Ok(elements)
+}
+
+/// Runs `item` at each item of the list that comes next.
+fn each<'a>(
+    scanner: &mut Scanner<'a>,
+    opening: u8,
+    closing: u8,
+    mut item: impl FnMut(&mut Scanner<'a>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    if !scanner.take(opening) {
+        return Err(Malformed);
     }
-    Ok(Node::Array(elements))
-}
-
-/// What is left of the paths whose first step matches and is not their last: what the last step leads to stays whole.
-fn beyond<'p>(paths: &[&'p [Step]], matches: impl Fn(&Step) -> bool) -> Vec<&'p [Step]> {
-    tails(paths, matches)
-        .filter(|path| !path.is_empty())
-        .collect()
-}
-
-fn open(scanner: &mut Scanner<'_>, opening: u8, depth: usize) -> Result<(), Malformed> {
-    scanner.expect(opening)?;
-    scanner.blanks();
-    (depth < MAX_DEPTH).then_some(()).ok_or(Malformed)
-}
-
-/// Behind an item: whether another one follows.
-fn goes_on(scanner: &mut Scanner<'_>, closing: u8) -> Result<bool, Malformed> {
     scanner.blanks();
     if scanner.take(closing) {
-        return Ok(false);
+        return Ok(());
     }
-    scanner.expect(b',')?;
-    scanner.blanks();
-    Ok(true)
-}
-
-/// What is left of the paths whose first step matches.
-pub(super) fn tails<'p>(
-    paths: &[&'p [Step]],
-    matches: impl Fn(&Step) -> bool,
-) -> impl Iterator<Item = &'p [Step]> {
-    paths
-        .iter()
-        .filter_map(|path| path.split_first())
-        .filter(move |(step, _)| matches(step))
-        .map(|(_, rest)| rest)
+    loop {
+        item(scanner)?;
+        scanner.blanks();
+        if scanner.take(closing) {
+            return Ok(());
+        }
+        if !scanner.take(b',') {
+            return Err(Malformed);
+        }
+        scanner.blanks();
+    }
 }

@@ -3,8 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::members::{Members, Name};
-use super::node::{Node, tails};
+use super::node::{Members, Node};
 use super::{Document, MAX_DEPTH};
 
 /// Where an edit applies.
@@ -47,17 +46,6 @@ impl Path {
     }
 }
 
-impl Step {
-    pub(super) fn is_name(&self, name: &[u8]) -> bool {
-        matches!(self, Step::Name(own) if **own == *name)
-    }
-
-    /// Whether it leads to the element at this place.
-    pub(super) fn is_element(&self, at: usize) -> bool {
-        matches!(self, Step::Every) || *self == Step::Index(at)
-    }
-}
-
 fn steps(text: &str) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
     for (i, part) in text.split('.').enumerate() {
@@ -95,7 +83,7 @@ impl<'a> Document<'a> {
             .at_last(&path.steps, false, &mut |node, step| match step {
                 Step::Name(name) => {
                     if let Some(members) = node.open_object() {
-                        members.remove(name);
+                        members.shift_remove(&**name);
                     }
                 }
                 Step::Index(at) => {
@@ -126,7 +114,9 @@ impl<'a> Document<'a> {
             if let Step::Name(name) = step
                 && let Some(members) = node.open_object()
             {
-                members.add(name, || Node::from_text(Cow::Borrowed(value)));
+                members
+                    .entry(Cow::Borrowed(name))
+                    .or_insert_with(|| Node::from_text(Cow::Borrowed(value)));
             }
         });
     }
@@ -139,7 +129,10 @@ impl<'a> Document<'a> {
                 && !existed
                 && let Some(members) = node.open_object()
             {
-                members.insert(Name::Given(name), Node::list(Cow::Borrowed(value)));
+                members.insert(
+                    Cow::Borrowed(name),
+                    Node::Array(vec![Node::from_text(Cow::Borrowed(value))]),
+                );
             }
         });
     }
@@ -169,7 +162,9 @@ impl<'a> Node<'a> {
             && rest.iter().all(|step| matches!(step, Step::Name(_)))
             && let Some(members) = self.open_object()
         {
-            members.add(name, || Node::Object(Box::<Members<'a>>::default()));
+            members
+                .entry(Cow::Borrowed(name))
+                .or_insert_with(|| Node::Object(Box::<Members<'a>>::default()));
         }
         self.each_existing(step, |next| next.at_last(rest, create, change));
     }
@@ -178,7 +173,9 @@ impl<'a> Node<'a> {
     fn each_existing(&mut self, step: &Step, mut visit: impl FnMut(&mut Node<'a>)) -> bool {
         let children: &mut [Node<'a>] = match step {
             Step::Name(name) => {
-                let child = self.open_object().and_then(|members| members.get_mut(name));
+                let child = self
+                    .open_object()
+                    .and_then(|members| members.get_mut(&**name));
                 child.map(std::slice::from_mut).unwrap_or_default()
             }
             Step::Index(at) => {
@@ -201,20 +198,36 @@ impl<'a> Node<'a> {
         }
         if let Some(members) = self.open_object() {
             members.retain(|name, child| {
-                let inside: Vec<_> = tails(paths, |step| step.is_name(name)).collect();
-                child.keep_only(&inside)
+                child.keep_only(&tails(
+                    paths,
+                    |step| matches!(step, Step::Name(n) if **n == **name),
+                ))
             });
             return true;
         }
         if let Some(elements) = self.elements() {
             let mut at = 0;
             elements.retain_mut(|element| {
-                let inside: Vec<_> = tails(paths, |step| step.is_element(at)).collect();
+                let tails = tails(paths, |step| {
+                    matches!(step, Step::Every) || *step == Step::Index(at)
+                });
                 at += 1;
-                element.keep_only(&inside)
+                element.keep_only(&tails)
             });
             return true;
         }
         false
     }
+}
+
+/// What is left of the paths whose first step matches.
+fn tails<'p>(paths: &[&'p [Step]], matches: impl Fn(&Step) -> bool) -> Vec<&'p [Step]> {
+    paths
+        .iter()
+        .filter_map(|path| {
+            path.split_first()
+                .filter(|(step, _)| matches(step))
+                .map(|(_, rest)| rest)
+        })
+        .collect()
 }
