@@ -1,6 +1,7 @@
 //! The vectors of the transformers' design page (transformers.md 2.9, 2.10, 3.6, 3.7, 4.8), one JSON object per line of
 //! `vectors/transformers-{q,r,a}.jsonl`: a configuration, what goes in, what must come out on the other side. They were
-//! taken from the page's tables by a program; cells that say "unlisted headers are unchanged" are written out.
+//! taken from the page's tables by a program; cells that say "unlisted headers are unchanged" are written out. The rules
+//! that no table of the page shows are in `corners-{q,r,a}.jsonl`, named by section.
 //!
 //! Read [`Vector`], then `play` (how they are run), then `judge` (what counts as equal).
 
@@ -13,11 +14,14 @@ use serde_json::Value;
 
 pub use play::Stage;
 
-/// Each file, the area its vectors belong to, and the plugin they are about.
-pub const FILES: [(&str, &str); 3] = [
+/// Each file and the plugin its vectors are about.
+pub const FILES: [(&str, &str); 6] = [
     ("transformers-q", "request-transformer"),
+    ("corners-q", "request-transformer"),
     ("transformers-r", "response-transformer"),
+    ("corners-r", "response-transformer"),
     ("transformers-a", "response-transformer-advanced"),
+    ("corners-a", "response-transformer-advanced"),
 ];
 
 /// One line of the page.
