@@ -115,9 +115,19 @@ pub struct Config {
     #[setting(default = "60")]
     pub upstream_keepalive_idle_timeout: Seconds,
 
-    /// The longest body that a plugin reads in order to change it.
+    /// The longest body, in bytes, that a plugin reads in order to change it; compressed, as it comes and also as it is
+    /// decoded. A longer request ends with 413; a longer response passes unchanged, with `Headgate-Transform-Skipped`.
     #[setting(default = "8m")]
     pub transform_max_body_size: Size,
+
+    /// The memory, in bytes, for all bodies that are held to be changed; each thread of `workers` has an equal part. What
+    /// finds none is not read on until others are done. The first 64 KiB of each body are not counted.
+    #[setting(default = "512m")]
+    pub transform_memory: Size,
+
+    /// The seconds that a body may wait for that memory; then its request ends with 503.
+    #[setting(default = "30")]
+    pub transform_memory_wait: Seconds,
 
     /// Whether values may hold templates: `sandbox` or `off`.
     #[setting(default = "sandbox")]

@@ -1,33 +1,13 @@
 //! HTTP/2 and TLS towards clients, HTTP/1.0, and headers that depend on them.
 
-use std::net::SocketAddr;
-
 use http::Version;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use tests::wire::Conn;
-use tests::{Request, Upstream, tls};
+use tests::{Request, Upstream, http2};
 
 use crate::plain;
-
-async fn http2(address: SocketAddr) -> http2::SendRequest<Full<Bytes>> {
-    let stream = tls::connect(address, Some("gateway.test"), &["h2"])
-        .await
-        .expect("TLS is served");
-    assert_eq!(
-        stream.get_ref().1.alpn_protocol(),
-        Some(&b"h2"[..]),
-        "HTTP/2 is agreed on"
-    );
-    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-        .await
-        .expect("HTTP/2 is spoken");
-    tokio::spawn(connection);
-    sender
-}
 
 fn post(path: &str, body: &str) -> http::Request<Full<Bytes>> {
     let request = http::Request::post(format!("https://gateway.test{path}")).header("x-a", "1");
@@ -40,7 +20,7 @@ fn post(path: &str, body: &str) -> http::Request<Full<Bytes>> {
 async fn http_2_over_tls_is_proxied_in_many_streams_at_once() {
     let upstream = Upstream::start().await;
     let gateway = plain(&upstream).await;
-    let sender = http2(gateway.node().proxy_tls).await;
+    let sender = http2::connect(gateway.node().proxy_tls).await;
     let streams = (0..50).map(|number| {
         let mut sender = sender.clone();
         tokio::spawn(async move {
@@ -76,7 +56,7 @@ async fn the_upstream_learns_how_the_client_came() {
     let upstream = Upstream::start().await;
     let gateway = plain(&upstream).await;
     let node = gateway.node();
-    let mut sender = http2(node.proxy_tls).await;
+    let mut sender = http2::connect(node.proxy_tls).await;
     sender
         .send_request(post("/a", "x"))
         .await
@@ -131,7 +111,7 @@ async fn an_http_2_client_gets_errors_and_empty_answers_too() {
     let upstream = Upstream::start().await;
     let gateway = plain(&upstream).await;
     let path = tests::script(&json!({ "status": 204 }));
-    let mut sender = http2(gateway.node().proxy_tls).await;
+    let mut sender = http2::connect(gateway.node().proxy_tls).await;
     let response = sender
         .send_request(post(&path, ""))
         .await

@@ -230,6 +230,18 @@ impl Process {
         self.child.id()
     }
 
+    /// The most memory it has had at a time (`VmHWM`), in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.id());
+        let status = std::fs::read_to_string(path).expect("a running process has a status");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .expect("Linux tells the peak");
+        let kib = line.trim().trim_end_matches(" kB").parse::<u64>();
+        kib.expect("it is a number of kB") * 1024
+    }
+
     /// Waits for the line `ready`.
     pub async fn ready(&mut self) {
         let end = Instant::now() + DEADLINE;

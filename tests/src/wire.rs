@@ -364,6 +364,15 @@ impl Conn {
         Ok(self.stream.read_buf(&mut self.ahead).await? > 0)
     }
 
+    /// What has come and was not read yet, a byte at least; nothing at the end of the stream.
+    pub async fn some(&mut self) -> io::Result<Vec<u8>> {
+        if self.ahead.is_empty() {
+            self.ahead.reserve(64 * 1024);
+            self.fill().await?;
+        }
+        Ok(std::mem::take(&mut self.ahead))
+    }
+
     /// True if the other side closes the connection within `patience` without sending anything more.
     pub async fn closes_within(&mut self, patience: Duration) -> bool {
         matches!(

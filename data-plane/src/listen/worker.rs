@@ -79,6 +79,8 @@ fn run(worker: Worker) -> io::Result<()> {
 
 async fn serve(worker: Worker) -> io::Result<()> {
     let log = worker.log.map(|sink| Rc::new(AccessLog::new(sink)));
+    let bodies = worker.node.settings.transform_memory;
+    proxy::memory::open(bodies, worker.metrics.clone());
     let gate = Rc::new(Gate::new(worker.node, worker.metrics, log.clone()));
     let connections = Rc::new(RefCell::new(JoinSet::new()));
     let mut tasks = JoinSet::new();

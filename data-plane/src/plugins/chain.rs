@@ -99,6 +99,7 @@ async fn turn(handler: &dyn Phases, name: &str, ctx: &mut Ctx) -> Option<Halt> {
         Flow::Continue => None,
         Flow::Respond(answer) => Some(Halt::Answer(answer)),
         Flow::Fail(error) => Some(Halt::Plugin(format!("[{name}] {error}"))),
+        Flow::Unread(error) => Some(Halt::Body(error)),
         Flow::Wait => Some(Halt::Plugin(format!("[{name}] waited twice"))),
     }
 }

@@ -12,11 +12,9 @@ use http::header::{AUTHORIZATION, DATE, PROXY_AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use shared::entities::HmacAuth;
 use shared::plugins::{HmacAlgorithm, HmacAuthConfig};
-use tracing::warn;
 
 use super::identity::{self, Anonymous, Proof};
 use super::{Answer, Ctx, Flow, PhaseSet, Phases, Plugin};
-use crate::proxy::body::BodyError;
 use crate::runtime::now;
 use signature::Signature;
 
@@ -55,8 +53,6 @@ enum Refusal {
     /// There is no signature that could be compared.
     Unverifiable,
     Different,
-    /// The body is longer than what may be read to compare it with its digest.
-    TooLarge,
 }
 
 impl Plugin for Handler {
@@ -100,10 +96,12 @@ impl Phases for Handler {
     fn access_wait<'a>(&'a self, ctx: &'a mut Ctx) -> LocalBoxFuture<'a, Flow> {
         Box::pin(async {
             let mut found = self.authenticate(ctx);
-            if found.is_ok()
-                && let Err(refusal) = check_body(ctx).await
-            {
-                found = Err(refusal);
+            if found.is_ok() {
+                match ctx.read_body(ctx.transform_limit()).await {
+                    Ok(body) if has_digest(&ctx.request.headers, &body) => {}
+                    Ok(_) => found = Err(Refusal::Different),
+                    Err(error) => return Flow::Unread(error),
+                }
             }
             self.conclude(ctx, found)
         })
@@ -180,27 +178,9 @@ impl Handler {
             }
             Refusal::Unverifiable => "HMAC signature cannot be verified",
             Refusal::Different => "HMAC signature does not match",
-            Refusal::TooLarge => {
-                return Answer::message(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large");
-            }
         };
         Answer::message(StatusCode::UNAUTHORIZED, message)
             .with(WWW_AUTHENTICATE, self.challenge.clone())
-    }
-}
-
-async fn check_body(ctx: &mut Ctx) -> Result<(), Refusal> {
-    match ctx.read_body(ctx.transform_limit()).await {
-        Ok(body) if has_digest(&ctx.request.headers, &body) => Ok(()),
-        Ok(_) => Err(Refusal::Different),
-        Err(error @ BodyError::TooLarge { .. }) => {
-            warn!(%error, "hmac-auth: the digest cannot be compared");
-            Err(Refusal::TooLarge)
-        }
-        Err(BodyError::Client(error)) => {
-            warn!(%error, "hmac-auth: the client's body broke off");
-            Err(Refusal::Different)
-        }
     }
 }
 

@@ -36,8 +36,6 @@ enum Refusal {
     NoKey,
     Duplicate,
     Unknown,
-    /// The body is too long to hide a key in it.
-    TooLarge,
 }
 
 impl Plugin for Handler {
@@ -86,7 +84,9 @@ impl Phases for Handler {
         Box::pin(async {
             let found = match ctx.read_body(ctx.transform_limit()).await {
                 Ok(body) => self.authenticate(ctx, Some(body)),
-                Err(BodyError::TooLarge { .. }) if self.hide => Err(Refusal::TooLarge),
+                // Not passed on: the key may be in it, or it was the only proof that the client has.
+                Err(error @ BodyError::TooLarge { .. }) if self.hide => return Flow::Unread(error),
+                Err(error @ BodyError::Overloaded(_)) => return Flow::Unread(error),
                 Err(error) => {
                     warn!(%error, "key-auth: no key is looked for in the body");
                     self.authenticate(ctx, None)
@@ -117,9 +117,6 @@ impl Handler {
     }
 
     fn conclude(&self, ctx: &mut Ctx, found: Result<Arc<KeyAuth>, Refusal>) -> Flow {
-        if let Err(Refusal::TooLarge) = found {
-            return Answer::message(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large").into();
-        }
         let found = found.map(|credential| Proof {
             credential: credential.id.uuid(),
             consumer: credential.consumer.uuid(),
@@ -132,7 +129,7 @@ impl Handler {
         let message = match refusal {
             Refusal::NoKey => "No API key found in request",
             Refusal::Duplicate => "Duplicate API key found",
-            Refusal::Unknown | Refusal::TooLarge => "Unauthorized",
+            Refusal::Unknown => "Unauthorized",
         };
         Answer::message(StatusCode::UNAUTHORIZED, message)
             .with(WWW_AUTHENTICATE, self.challenge.clone())

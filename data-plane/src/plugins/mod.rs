@@ -9,6 +9,7 @@ use futures_util::future::LocalBoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use shared::plugins::{Config, PluginConfig};
 
+use crate::proxy::body::BodyError;
 pub use crate::proxy::ctx::Ctx;
 pub use chain::{Instance, Plugins, access, choose_global};
 pub use jwt::Verifier;
@@ -39,6 +40,8 @@ pub enum Flow {
     Respond(Box<Answer>),
     /// Something failed that is not the client's fault: 500, and this text in the error log.
     Fail(String),
+    /// The request's body could not be had whole, and the plugin cannot do without.
+    Unread(BodyError),
 }
 
 /// An answer made by a plugin.
@@ -102,10 +105,10 @@ impl From<Answer> for Flow {
 pub enum BodyUse {
     /// No: the body streams (as far as this plugin is concerned).
     Stream,
-    /// The whole body, up to `transform_max_body_size`, goes through [`Phases::body_filter`] before the head leaves.
-    /// Not asked for answers that have no body (HEAD, 204, 304): then no `body_filter` runs.
+    /// The whole body, decoded, up to `transform_max_body_size`, goes through [`Phases::body_filter`] before the head
+    /// leaves. Not for answers that have no body (HEAD, 204, 304) or an unknown coding: then no `body_filter` runs.
     Whole,
-    /// The same, and also when the response has an empty body of any content type.
+    /// As [`BodyUse::Whole`], but what the upstream sends is of no interest: [`Phases::body_filter`] gets nothing.
     Replace,
 }
 
@@ -140,9 +143,10 @@ pub trait Phases: Send + Sync + 'static {
         BodyUse::Stream
     }
 
-    /// The whole body, if the header filter asked for it; what is returned is sent, with its `Content-Length`.
-    fn body_filter(&self, _ctx: &mut Ctx, body: Bytes) -> Bytes {
-        body
+    /// The whole body, if the header filter asked for it, without its coding; what is returned takes its place, is coded
+    /// as the head says, and sent with its `Content-Length`. `None` leaves it as it is, to the byte.
+    fn body_filter(&self, _ctx: &mut Ctx, _body: &Bytes) -> Option<Bytes> {
+        None
     }
 
     /// After the last byte of the answer.

@@ -5,10 +5,11 @@ use http::{HeaderMap, HeaderValue};
 use shared::plugins::ResponseTransformer;
 use shared::types::{Entry, Pair};
 
+use super::transform::content_type::is_json_response;
 use super::transform::headers::{self, Name};
 use super::transform::json::{Document, Kind, Malformed};
 use super::transform::response::{
-    Texts, header, header_renames, header_values, opens_json, typed_values, warn_malformed,
+    Texts, header, header_renames, header_values, typed_values, warn_malformed,
 };
 use super::{BodyUse, Ctx, PhaseSet, Phases, Plugin};
 
@@ -72,7 +73,7 @@ impl Phases for Handler {
         self.change_head(&mut ctx.response.headers)
     }
 
-    fn body_filter(&self, _ctx: &mut Ctx, body: Bytes) -> Bytes {
+    fn body_filter(&self, _ctx: &mut Ctx, body: &Bytes) -> Option<Bytes> {
         self.change_body(body)
     }
 }
@@ -81,21 +82,19 @@ impl Handler {
     fn change_head(&self, headers: &mut HeaderMap) -> BodyUse {
         self.headers.run(headers);
         match &self.json {
-            Some(_) if opens_json(headers) => BodyUse::Whole,
+            Some(_) if is_json_response(headers) => BodyUse::Whole,
             _ => BodyUse::Stream,
         }
     }
 
-    fn change_body(&self, body: Bytes) -> Bytes {
-        let Some(steps) = &self.json else { return body };
-        match steps.run(&body) {
-            Ok(Some(changed)) => Bytes::from(changed),
-            Ok(None) => body,
-            Err(error) => {
+    fn change_body(&self, body: &[u8]) -> Option<Bytes> {
+        let changed = self.json.as_ref()?.run(body);
+        changed
+            .unwrap_or_else(|error| {
                 warn_malformed(error);
-                body
-            }
-        }
+                None
+            })
+            .map(Bytes::from)
     }
 }
 

@@ -2,22 +2,20 @@
 //! nested properties, whole bodies, allow lists (transformers.md 4).
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use shared::plugins::{ResponseTransformerAdvanced, advanced};
 use shared::types::{HeaderRemoval, Pair, Removal, StatusRange};
 
+use super::transform::content_type::is_json_response;
 use super::transform::headers::{self, Name};
 use super::transform::json::{Document, Kind, Malformed, Path};
 use super::transform::response::{
-    encoding, header, header_renames, header_values, opens_json, typed_values, warn_malformed,
+    header, header_renames, header_values, typed_values, warn_malformed,
 };
 use super::{BodyUse, Ctx, PhaseSet, Phases, Plugin};
 use removal::remove_values;
 
 mod removal;
-#[cfg(test)]
-mod tests;
 
 /// The handler.
 pub struct Handler {
@@ -159,7 +157,7 @@ impl Phases for Handler {
         self.change_head(ctx.response.status, &mut ctx.response.headers)
     }
 
-    fn body_filter(&self, ctx: &mut Ctx, body: Bytes) -> Bytes {
+    fn body_filter(&self, ctx: &mut Ctx, body: &Bytes) -> Option<Bytes> {
         self.change_body(ctx.response.status, body)
     }
 }
@@ -168,14 +166,9 @@ impl Handler {
     fn change_head(&self, status: StatusCode, headers: &mut HeaderMap) -> BodyUse {
         self.change_headers(status, headers);
         if self.whole_body(status).is_some() {
-            headers.remove(CONTENT_LENGTH);
-            // The new body is not compressed.
-            if encoding(headers).is_some() {
-                headers.remove(CONTENT_ENCODING);
-            }
             return BodyUse::Replace;
         }
-        if self.changes_json(status) && opens_json(headers) {
+        if self.changes_json(status) && is_json_response(headers) {
             return BodyUse::Whole;
         }
         BodyUse::Stream
@@ -233,18 +226,16 @@ impl Handler {
                 .any(|gated| gated.at(status).is_some_and(|values| values.entries > 0))
     }
 
-    fn change_body(&self, status: StatusCode, body: Bytes) -> Bytes {
+    fn change_body(&self, status: StatusCode, body: &[u8]) -> Option<Bytes> {
         if let Some(whole) = self.whole_body(status) {
-            return whole.clone();
+            return Some(whole.clone());
         }
-        match self.change_json(status, &body) {
-            Ok(Some(changed)) => Bytes::from(changed),
-            Ok(None) => body,
-            Err(error) => {
+        self.change_json(status, body)
+            .unwrap_or_else(|error| {
                 warn_malformed(error);
-                body
-            }
-        }
+                None
+            })
+            .map(Bytes::from)
     }
 
     /// The changed body; `None` for a root that is neither object nor array.

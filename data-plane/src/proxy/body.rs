@@ -2,13 +2,21 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use http::StatusCode;
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
+use super::memory::{self, Charge, Overloaded};
 use crate::carried::deadline::{Elapsed, within};
 use crate::carried::outgoing::UpstreamBody;
+
+/// How much of a body is read before connecting, so that it can be sent with its length and again on a retry.
+const BEFORE_CONNECTING: usize = 64 * 1024;
+
+/// How long a client may pause within a body that a plugin waits for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The body of a client's request.
 #[derive(Debug, Default)]
@@ -29,18 +37,48 @@ pub enum RequestBody {
     Sent,
 }
 
-/// Why a body could not be read whole.
+/// Why a body could not be had whole.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     /// More bytes than allowed.
-    #[error("the body is longer than {limit} bytes")]
+    #[error("the body is longer than {limit} bytes (transform_max_body_size)")]
     TooLarge {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// Other large bodies had the memory.
+    #[error("{0} (transform_memory, transform_memory_wait)")]
+    Overloaded(#[from] Overloaded),
+    /// Nothing came from the client for so long.
+    #[error("the client paused for {} s within its body", .0.as_secs())]
+    Paused(Duration),
     /// The client broke off or sent bad framing.
     #[error("the client's body broke off: {0}")]
     Client(#[from] hyper::Error),
+}
+
+impl BodyError {
+    /// Status and message for the client.
+    pub fn answer(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"),
+            Self::Overloaded(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many large bodies at once",
+            ),
+            Self::Paused(_) => (StatusCode::REQUEST_TIMEOUT, "Request timeout"),
+            Self::Client(_) => (StatusCode::BAD_REQUEST, "Bad request"),
+        }
+    }
+
+    /// A bounded word for logs and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "body_too_large",
+            Self::Overloaded(_) => "body_memory",
+            Self::Paused(_) | Self::Client(_) => "body_client",
+        }
+    }
 }
 
 impl RequestBody {
@@ -66,12 +104,19 @@ impl RequestBody {
         matches!(self, Self::Empty | Self::Full(_))
     }
 
-    /// Reads all of it, up to `limit` bytes, and keeps it.
+    /// Reads all of it, up to `limit` bytes, and keeps it; waits where large bodies have the worker's memory.
     ///
     /// # Errors
     /// See [`BodyError`]. After `TooLarge` the body still streams whole: what was read precedes the rest.
     pub async fn read(&mut self, limit: usize) -> Result<Bytes, BodyError> {
-        self.fill(limit).await?;
+        if let Self::Stream { front, rest } = self {
+            let announced = announced(rest).map(|rest| rest + front.len());
+            // Not a byte of it is asked for, so a client that waits for `100 Continue` need not send it.
+            if announced.is_some_and(|announced| announced > limit) {
+                return Err(BodyError::TooLarge { limit });
+            }
+            self.fill(Gather::new(announced, limit)).await?;
+        }
         match self {
             Self::Full(bytes) if bytes.len() > limit => Err(BodyError::TooLarge { limit }),
             Self::Full(bytes) => Ok(bytes.clone()),
@@ -80,34 +125,21 @@ impl RequestBody {
         }
     }
 
-    /// Reads until the end or until more than `limit` bytes are here. A body that ended becomes [`Self::Full`].
+    /// Reads what comes before connecting. A body that ends there becomes [`Self::Full`].
     ///
     /// # Errors
-    /// Only the client's.
-    pub async fn fill(&mut self, limit: usize) -> Result<(), BodyError> {
+    /// See [`BodyError`]; so little is never too large, and needs no memory that is counted.
+    pub async fn begin(&mut self) -> Result<(), BodyError> {
+        self.fill(Gather::new(None, BEFORE_CONNECTING)).await
+    }
+
+    async fn fill(&mut self, mut read: Gather) -> Result<(), BodyError> {
         let Self::Stream { front, rest } = self else {
             return Ok(());
         };
-        let mut read = Read::start(front);
-        let ended = loop {
-            if read.len() > limit {
-                break false;
-            }
-            match rest.frame().await {
-                None => break true,
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        read.push(data);
-                    }
-                }
-                Some(Err(error)) => {
-                    *front = read.finish();
-                    return Err(error.into());
-                }
-            }
-        };
+        let filled = fill(&mut read, std::mem::take(front), rest).await;
         *front = read.finish();
-        if ended {
+        if filled? {
             *self = Self::Full(std::mem::take(front));
         }
         Ok(())
@@ -134,65 +166,91 @@ impl RequestBody {
     }
 }
 
-/// Collects chunks; one chunk alone, the usual case, is not copied.
-struct Read {
-    one: Bytes,
-    more: Option<BytesMut>,
+/// Reads until the end, which is answered with true, or until there is too much. Trailers are dropped: the body goes on
+/// with its length, and that framing has none.
+async fn fill(read: &mut Gather, front: Bytes, rest: &mut Incoming) -> Result<bool, BodyError> {
+    read.push(front).await?;
+    while !read.is_too_long() {
+        match within(PATIENCE, rest.frame()).await {
+            Ok(None) => return Ok(true),
+            Ok(Some(frame)) => {
+                if let Ok(data) = frame?.into_data() {
+                    read.push(data).await?;
+                }
+            }
+            Err(Elapsed) => return Err(BodyError::Paused(PATIENCE)),
+        }
+    }
+    Ok(false)
 }
 
-impl Read {
-    fn start(front: &mut Bytes) -> Self {
+/// Collects the pieces of a body; one piece alone, the usual case, is not copied.
+pub(super) struct Gather {
+    one: Bytes,
+    more: Vec<u8>,
+    charge: Charge,
+    /// How long it will be, if that was announced.
+    announced: Option<usize>,
+    /// The most that it may have.
+    most: usize,
+}
+
+impl Gather {
+    /// Begins a body; of one that is longer than `most` bytes no more is wanted.
+    pub(super) fn new(announced: Option<usize>, most: usize) -> Self {
         Self {
-            one: std::mem::take(front),
-            more: None,
+            one: Bytes::new(),
+            more: Vec::new(),
+            charge: Charge::default(),
+            announced,
+            most,
         }
+    }
+
+    /// Whether there is more than there may be.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.len() > self.most
     }
 
     fn len(&self) -> usize {
-        self.more.as_ref().map_or(self.one.len(), BytesMut::len)
+        self.one.len() + self.more.len()
     }
 
-    fn push(&mut self, data: Bytes) {
-        match &mut self.more {
-            Some(more) => more.extend_from_slice(&data),
-            None if self.one.is_empty() => self.one = data,
-            None => {
-                let mut more = BytesMut::with_capacity(self.one.len() + data.len());
-                more.extend_from_slice(&self.one);
-                more.extend_from_slice(&data);
-                self.more = Some(more);
-            }
+    /// Adds a piece, once there is memory for it.
+    ///
+    /// # Errors
+    /// When there was none in time; the piece is added all the same, so that none is missing.
+    pub(super) async fn push(&mut self, piece: Bytes) -> Result<(), Overloaded> {
+        let length = self.len() + piece.len();
+        if self.len() == 0 && length <= memory::FREE {
+            self.one = piece;
+            return Ok(());
         }
+        let grown = self.charge.grow(length.min(self.most), self.most).await;
+        if self.more.capacity() < length {
+            let room = grown.as_ref().copied().unwrap_or_default();
+            let whole = self.announced.unwrap_or((2 * length).min(room));
+            let whole = whole.max(length);
+            self.more.reserve_exact(whole - self.more.len());
+        }
+        if !self.one.is_empty() {
+            self.more.extend_from_slice(&std::mem::take(&mut self.one));
+        }
+        self.more.extend_from_slice(&piece);
+        grown.map(drop)
     }
 
-    fn finish(self) -> Bytes {
-        self.more.map_or(self.one, BytesMut::freeze)
+    /// What was collected.
+    pub(super) fn finish(self) -> Bytes {
+        if self.more.is_empty() {
+            self.one
+        } else {
+            self.charge.hold(self.more)
+        }
     }
 }
 
-/// Reads a whole body of an upstream's response, up to `most` bytes, each frame within `limit`.
-///
-/// Answers the bytes and whether the body ended there; if not, the rest is still in `body`. When it breaks off: what
-/// came, and the error (none for a time-out).
-pub(crate) async fn collect_within(
-    body: &mut Incoming,
-    most: usize,
-    limit: Duration,
-) -> Result<(Bytes, bool), (Bytes, Option<hyper::Error>)> {
-    let mut read = Read::start(&mut Bytes::new());
-    loop {
-        match within(limit, body.frame()).await {
-            Ok(None) => return Ok((read.finish(), true)),
-            Ok(Some(Ok(frame))) => {
-                if let Ok(data) = frame.into_data() {
-                    read.push(data);
-                }
-            }
-            Ok(Some(Err(error))) => return Err((read.finish(), Some(error))),
-            Err(Elapsed) => return Err((read.finish(), None)),
-        }
-        if read.len() > most {
-            return Ok((read.finish(), false));
-        }
-    }
+/// How long a body will be, as far as its head told.
+pub(super) fn announced(body: &impl Body) -> Option<usize> {
+    usize::try_from(body.size_hint().exact()?).ok()
 }

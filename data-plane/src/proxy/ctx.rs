@@ -226,8 +226,8 @@ impl Ctx {
     /// Reads the whole request body and keeps it, so that it can be read again and sent.
     ///
     /// # Errors
-    /// [`BodyError::TooLarge`] past `limit` bytes (what was read is kept and still precedes the rest),
-    /// [`BodyError::Client`] when the client broke off.
+    /// [`BodyError::TooLarge`] past `limit` bytes (what was read is kept and still precedes the rest); the others of
+    /// [`BodyError`] end the request.
     pub async fn read_body(&mut self, limit: usize) -> Result<Bytes, BodyError> {
         self.request.body.read(limit).await
     }

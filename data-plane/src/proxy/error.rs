@@ -2,9 +2,10 @@
 //! proxy-and-routing.md 7.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, LOCATION, UPGRADE};
+use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, LOCATION, RETRY_AFTER, UPGRADE};
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
+use super::body::BodyError;
 use super::ctx::Ctx;
 use super::status_page::{Page, page};
 use super::upstream::UpstreamError;
@@ -26,6 +27,8 @@ pub enum Halt {
     Protocol(StatusCode),
     /// The upstream could not be asked, or gave no answer.
     Upstream(UpstreamError),
+    /// A body that had to be whole could not be had.
+    Body(BodyError),
     /// A plugin failed; the text is for the log.
     Plugin(String),
     /// A plugin that guards this route is not in this node's software.
@@ -238,6 +241,16 @@ pub fn respond(ctx: &mut Ctx, halt: Halt) -> Bytes {
             ctx.response.proxied = error.proxying_began();
             let generator = if ctx.response.proxied { B } else { A };
             generated(ctx, generator, status, &message)
+        }
+        Halt::Body(error) => {
+            tracing::warn!(request_id = %ctx.id, reason = error.reason(), "{error}");
+            let (status, message) = error.answer();
+            let body = generated(ctx, B, status, message);
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                let soon = HeaderValue::from_static("1");
+                ctx.response.headers.insert(RETRY_AFTER, soon);
+            }
+            body
         }
     }
 }

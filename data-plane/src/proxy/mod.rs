@@ -4,6 +4,7 @@ pub mod body;
 pub mod ctx;
 pub mod error;
 pub mod headers;
+pub mod memory;
 pub mod request_id;
 pub mod response;
 mod status_page;

@@ -9,19 +9,21 @@ use bytes::Bytes;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, DATE, SERVER, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::body::BodyError;
 use super::ctx::{Ctx, Head};
 use super::error::{self, Halt};
+use super::memory::Overloaded;
 use super::upstream::{Answered, Lease};
 use super::{headers, upgrade};
 use crate::carried::deadline::Guard;
 use crate::listen::Gate;
 use crate::plugins::{self, BodyUse, Chosen};
 
-const SKIPPED: HeaderName = HeaderName::from_static("headgate-transform-skipped");
+mod whole;
 
 /// A request that is being served. When it is dropped early, the client has gone: that is logged as 499.
 pub struct Live {
@@ -77,6 +79,15 @@ impl Drop for Live {
 pub enum Source {
     /// They are here.
     Bytes(Bytes),
+    /// They are here, with trailers to follow.
+    Trailed {
+        /// The body.
+        bytes: Bytes,
+        /// Its trailers.
+        trailers: Option<HeaderMap>,
+        /// Whether they can only be sent after a body of a length that is not told.
+        chunked: bool,
+    },
     /// An upstream sends them.
     Upstream {
         /// What was read already.
@@ -84,7 +95,7 @@ pub enum Source {
         /// The rest; `None` once it has failed or ended.
         rest: Option<Incoming>,
         /// Why the rest failed while it was collected.
-        broken: Option<hyper::Error>,
+        broken: Option<BrokenBody>,
         /// Gives the connection back.
         lease: Option<Lease>,
         /// `read_timeout`.
@@ -141,6 +152,9 @@ impl Source {
     fn is_end(&self) -> bool {
         match self {
             Self::Bytes(bytes) => bytes.is_empty(),
+            Self::Trailed {
+                bytes, trailers, ..
+            } => bytes.is_empty() && trailers.is_none(),
             Self::Upstream {
                 front,
                 rest,
@@ -156,7 +170,10 @@ impl Source {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Trailed { chunked: true, .. } => SizeHint::default(),
+            Self::Bytes(bytes) | Self::Trailed { bytes, .. } => {
+                SizeHint::with_exact(bytes.len() as u64)
+            }
             Self::Upstream {
                 front,
                 rest: Some(rest),
@@ -169,40 +186,33 @@ impl Source {
     /// The length that the upstream announced, which stays true while nobody touches the body.
     fn announced(&self, ctx: &Ctx) -> Option<HeaderValue> {
         match self {
-            Self::Bytes(_) => None,
+            Self::Bytes(_) | Self::Trailed { .. } => None,
             Self::Upstream { .. } => ctx.response.headers.get(CONTENT_LENGTH).cloned(),
         }
     }
 }
 
 /// Runs the filters and gives the response to hyper.
-pub async fn filter(mut live: Live, source: Source) -> Response<ResponseBody> {
+pub async fn filter(mut live: Live, mut source: Source) -> Response<ResponseBody> {
     let gate = live.gate.clone();
     let ctx = live.ctx();
-    let announced = source.announced(ctx);
-    if let Some(cookie) = ctx.hash_cookie.take() {
-        ctx.response.headers.append(SET_COOKIE, cookie);
-    }
-    let bodies = header_filters(ctx);
-    // A plugin cannot change the framing: what it says of these is dropped here.
-    ctx.response.headers.remove(CONTENT_LENGTH);
-    ctx.response.headers.remove(TRANSFER_ENCODING);
-    let bodyless = bodyless(ctx);
-    let (source, announced) = if bodies.is_empty() {
-        (source, announced)
-    } else if bodyless {
-        (source, None)
-    } else {
-        body_filters(ctx, &gate, source, &bodies, announced).await
+    let source = loop {
+        match filtered(ctx, &gate, source).await {
+            Ok(source) => break source,
+            // Not passed on unchanged: a client that fills the memory would get what a filter takes out. What is made
+            // here needs no memory, so this happens once.
+            Err(overloaded) => {
+                let halt = Halt::Body(BodyError::Overloaded(overloaded));
+                source = Source::made_here(ctx, halt, &gate);
+            }
+        }
     };
-    if let Some(length) = announced {
-        ctx.response.headers.insert(CONTENT_LENGTH, length);
-    }
     headers::finish_response(ctx);
     let mut response = Response::new(());
     *response.status_mut() = ctx.response.status;
     *response.headers_mut() = std::mem::take(&mut ctx.response.headers);
     let status = ctx.response.status;
+    let bodyless = bodyless(ctx);
     response.map(|()| ResponseBody {
         source,
         bodyless,
@@ -210,7 +220,29 @@ pub async fn filter(mut live: Live, source: Source) -> Response<ResponseBody> {
         status,
         sent: 0,
         guard: Guard::default(),
+        failing: false,
     })
+}
+
+/// The head and the body as the filters leave them, with the length that is true then.
+async fn filtered(ctx: &mut Ctx, gate: &Rc<Gate>, source: Source) -> Result<Source, Overloaded> {
+    let announced = source.announced(ctx);
+    if let Some(cookie) = ctx.hash_cookie.take() {
+        ctx.response.headers.append(SET_COOKIE, cookie);
+    }
+    let wanting = header_filters(ctx);
+    // A plugin cannot change the framing: what it says of these is dropped here.
+    ctx.response.headers.remove(CONTENT_LENGTH);
+    ctx.response.headers.remove(TRANSFER_ENCODING);
+    let (source, announced) = if wanting.is_empty() {
+        (source, announced)
+    } else {
+        whole::filtered(ctx, gate, source, announced, &wanting).await?
+    };
+    if let Some(length) = announced {
+        ctx.response.headers.insert(CONTENT_LENGTH, length);
+    }
+    Ok(source)
 }
 
 /// HEAD, 1xx, 204 and 304 have no body.
@@ -222,8 +254,11 @@ fn bodyless(ctx: &Ctx) -> bool {
         || status == StatusCode::NOT_MODIFIED
 }
 
+/// A filter that wants the body, and what for.
+type Wanting = (Chosen, BodyUse);
+
 /// Runs every header filter; answers who wants the body.
-fn header_filters(ctx: &mut Ctx) -> Vec<Chosen> {
+fn header_filters(ctx: &mut Ctx) -> Vec<Wanting> {
     let runtime = ctx.runtime.clone();
     let mut wanting = Vec::new();
     // By place: a filter may look at the list, which is behind the same reference.
@@ -237,75 +272,12 @@ fn header_filters(ctx: &mut Ctx) -> Vec<Chosen> {
         else {
             continue;
         };
-        if handler.header_filter(ctx) != BodyUse::Stream {
-            wanting.push(chosen);
+        let usage = handler.header_filter(ctx);
+        if usage != BodyUse::Stream {
+            wanting.push((chosen, usage));
         }
     }
     wanting
-}
-
-/// Reads the body whole and runs the body filters on it; one that is too long passes unchanged and says so.
-async fn body_filters(
-    ctx: &mut Ctx,
-    gate: &Gate,
-    source: Source,
-    wanting: &[Chosen],
-    announced: Option<HeaderValue>,
-) -> (Source, Option<HeaderValue>) {
-    let (body, lease) = match source {
-        Source::Bytes(bytes) => (bytes, None),
-        Source::Upstream {
-            rest: Some(mut rest),
-            lease,
-            limit,
-            ..
-        } => {
-            let most = ctx.transform_limit();
-            match super::body::collect_within(&mut rest, most, limit).await {
-                Ok((bytes, true)) => (bytes, lease),
-                Ok((front, false)) => {
-                    gate.metrics.transform_skipped();
-                    tracing::warn!(request_id = %ctx.id, limit = most, "response body too large to transform");
-                    ctx.response
-                        .headers
-                        .insert(SKIPPED, HeaderValue::from_static("body-too-large"));
-                    return (
-                        Source::Upstream {
-                            front,
-                            rest: Some(rest),
-                            broken: None,
-                            lease,
-                            limit,
-                        },
-                        announced,
-                    );
-                }
-                Err((front, broken)) => {
-                    tracing::warn!(request_id = %ctx.id, error = ?broken, "the upstream broke off its body");
-                    let source = Source::Upstream {
-                        front,
-                        rest: None,
-                        broken,
-                        lease: None,
-                        limit,
-                    };
-                    return (source, announced);
-                }
-            }
-        }
-        ended => return (ended, announced),
-    };
-    if let Some(lease) = lease {
-        lease.release(gate);
-    }
-    let runtime = ctx.runtime.clone();
-    let body = wanting.iter().fold(body, |body, &chosen| {
-        match &runtime.plugins.instances[chosen as usize].handler {
-            Some(handler) => handler.body_filter(ctx, body),
-            None => body,
-        }
-    });
-    (Source::Bytes(body), None)
 }
 
 /// The body of an answer. When it has ended, so has the request.
@@ -316,7 +288,10 @@ pub struct ResponseBody {
     status: StatusCode,
     sent: u64,
     guard: Guard,
+    failing: bool,
 }
+
+type Polled = Poll<Option<Result<Frame<Bytes>, BrokenBody>>>;
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -342,10 +317,27 @@ impl ResponseBody {
             status,
             sent: 0,
             guard: Guard::default(),
+            failing: false,
         };
         let mut response = Response::new(body);
         *response.status_mut() = status;
         response
+    }
+
+    /// An error ends the connection (HTTP/2: the stream) with whatever is not written yet. So it is told one poll late,
+    /// when what came before it has had its chance.
+    fn flushed(&mut self, polled: Polled, cx: &mut Context<'_>) -> Polled {
+        match (polled, &mut self.source) {
+            (Poll::Ready(Some(Err(error))), Source::Upstream { rest, broken, .. })
+                if !self.failing =>
+            {
+                self.failing = true;
+                (*rest, *broken) = (None, Some(error));
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            (polled, _) => polled,
+        }
     }
 
     fn finish(&mut self) {
@@ -364,16 +356,22 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = BrokenBody;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenBody>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let this = self.get_mut();
         let polled = match &mut this.source {
-            Source::Bytes(bytes) | Source::Upstream { front: bytes, .. } if !bytes.is_empty() => {
+            Source::Bytes(bytes)
+            | Source::Trailed { bytes, .. }
+            | Source::Upstream { front: bytes, .. }
+                if !bytes.is_empty() =>
+            {
                 Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))))
             }
             Source::Bytes(_) => Poll::Ready(None),
+            Source::Trailed { trailers, .. } => Poll::Ready(
+                trailers
+                    .take()
+                    .map(|trailers| Ok(Frame::trailers(trailers))),
+            ),
             Source::Upstream {
                 rest: Some(rest),
                 limit,
@@ -388,10 +386,9 @@ impl Body for ResponseBody {
                     .poll(*limit, cx)
                     .map(|_| Some(Err(BrokenBody::Timeout(*limit)))),
             },
-            Source::Upstream { broken, .. } => {
-                Poll::Ready(broken.take().map(|error| Err(error.into())))
-            }
+            Source::Upstream { broken, .. } => Poll::Ready(broken.take().map(Err)),
         };
+        let polled = this.flushed(polled, cx);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 this.sent += frame.data_ref().map_or(0, |data| data.len() as u64)

@@ -23,9 +23,6 @@ use crate::carried::trust::Profile;
 use crate::listen::Gate;
 use crate::runtime::UpstreamPlan;
 
-/// How much of a body is read before connecting, so that it can be sent with its length and again on a retry.
-const BUFFERED: usize = 64 * 1024;
-
 /// Why the upstream gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
@@ -209,9 +206,14 @@ impl Lease {
 /// [`Halt::Upstream`] with the failure of the last try.
 pub async fn send(ctx: &mut Ctx, gate: &Gate, plan: &UpstreamPlan) -> Result<Answered, Halt> {
     if plan.buffer_request {
-        buffer(&mut ctx.request.body)
+        ctx.request
+            .body
+            .begin()
             .await
-            .map_err(Halt::Upstream)?;
+            .map_err(|error| match error {
+                BodyError::Client(source) => Halt::Upstream(UpstreamError::Client(source)),
+                other => Halt::Body(other),
+            })?;
     }
     let idempotent = !matches!(*ctx.upstream_method(), Method::POST | Method::PATCH)
         && ctx.upstream_method() != "LOCK";
@@ -226,7 +228,11 @@ pub async fn send(ctx: &mut Ctx, gate: &Gate, plan: &UpstreamPlan) -> Result<Ans
         };
         ctx.timing.balanced(target);
         let failed = match attempt(ctx, gate, plan, target, before == Some(target)).await {
-            Ok(answered) => return Ok(answered),
+            Ok(answered) => {
+                // No other try follows, so what it would send need not be kept beside the answer.
+                ctx.request.body = RequestBody::Sent;
+                return Ok(answered);
+            }
             Err(failed) => failed,
         };
         before = Some(target);
@@ -246,13 +252,6 @@ pub async fn send(ctx: &mut Ctx, gate: &Gate, plan: &UpstreamPlan) -> Result<Ans
         tracing::debug!(request_id = %ctx.id, reason = failed.error.reason(), "trying again: {}", failed.error);
         tries_left -= 1;
     }
-}
-
-async fn buffer(body: &mut RequestBody) -> Result<(), UpstreamError> {
-    body.fill(BUFFERED).await.map_err(|error| match error {
-        BodyError::Client(source) => UpstreamError::Client(source),
-        BodyError::TooLarge { .. } => unreachable!("fill has no limit error"),
-    })
 }
 
 /// The address of the service whose turn it is, or another one than what was tried before.

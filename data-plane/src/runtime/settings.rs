@@ -10,6 +10,7 @@ use crate::carried::pool;
 use crate::carried::trust::Trust;
 use crate::config::Config;
 use crate::proxy::error::BodyType;
+use crate::proxy::memory;
 
 /// How long a client's connection may wait for its next request.
 const CLIENT_IDLE: Duration = Duration::from_secs(65);
@@ -19,6 +20,8 @@ const CLIENT_IDLE: Duration = Duration::from_secs(65);
 pub struct ProxySettings {
     /// `transform_max_body_size`, bytes.
     pub transform_max_body_size: usize,
+    /// `transform_memory*` of one worker.
+    pub transform_memory: memory::Limits,
     /// `untrusted_lua`: whether templates are rendered.
     pub templates: bool,
     /// `trusted_ips`.
@@ -96,6 +99,11 @@ impl ProxySettings {
         let idle = config.upstream_keepalive_idle_timeout.0;
         Self {
             transform_max_body_size: config.transform_max_body_size.bytes(),
+            transform_memory: memory::Limits {
+                total: config.transform_memory.bytes() / config.workers.count(),
+                body: config.transform_max_body_size.bytes(),
+                wait: config.transform_memory_wait.0,
+            },
             templates: config.untrusted_lua != UntrustedLua::Off,
             trusted_ips: config.trusted_ips.clone(),
             real_ip_header: config.real_ip_header.clone(),

@@ -13,7 +13,7 @@ use crate::proxy::error::Halt;
 const BUCKETS: [u64; 12] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 5000, 60_000];
 
 /// Why requests were answered here; the words of [`reason`].
-const REASONS: [&str; 13] = [
+const REASONS: [&str; 16] = [
     "no_route",
     "refused",
     "no_service",
@@ -26,6 +26,9 @@ const REASONS: [&str; 13] = [
     "connect_timeout",
     "timeout",
     "response",
+    "body_too_large",
+    "body_memory",
+    "body_client",
     "other",
 ];
 
@@ -36,10 +39,12 @@ pub struct Shard {
     latency: [AtomicU64; 13],
     latency_ms: AtomicU64,
     proxied: AtomicU64,
-    halted: [AtomicU64; 13],
+    halted: [AtomicU64; 16],
     accepted: AtomicU64,
     closed: AtomicU64,
     skipped: AtomicU64,
+    body_memory: AtomicU64,
+    body_waits: AtomicU64,
     panics: AtomicU64,
 }
 
@@ -87,6 +92,25 @@ impl Shard {
         add(&self.skipped, 1);
     }
 
+    /// What large bodies have of this worker's memory now, in bytes.
+    pub fn body_memory(&self, used: usize) {
+        self.body_memory.store(used as u64, Relaxed);
+    }
+
+    /// A body has to wait for memory.
+    pub fn body_waits(&self) {
+        add(&self.body_waits, 1);
+    }
+
+    /// What [`Shard::body_memory`] and [`Shard::body_waits`] were told.
+    #[cfg(test)]
+    pub fn body_memory_now(&self) -> (u64, u64) {
+        (
+            self.body_memory.load(Relaxed),
+            self.body_waits.load(Relaxed),
+        )
+    }
+
     /// A request panicked.
     pub fn panicked(&self) {
         add(&self.panics, 1);
@@ -104,6 +128,7 @@ fn reason(halt: &Halt) -> &'static str {
         Halt::Plugin(_) => "plugin_error",
         Halt::UnknownPlugin(_) => "plugin_unknown",
         Halt::Upstream(error) => error.reason(),
+        Halt::Body(error) => error.reason(),
     }
 }
 
@@ -216,6 +241,18 @@ impl Metrics {
                 "counter",
                 "Response bodies too large to transform.",
                 self.sum(|s| &s.skipped),
+            ),
+            (
+                "headgate_transform_memory_bytes",
+                "gauge",
+                "Memory of large bodies that are held whole.",
+                self.sum(|s| &s.body_memory),
+            ),
+            (
+                "headgate_transform_memory_waits_total",
+                "counter",
+                "Bodies that waited for memory.",
+                self.sum(|s| &s.body_waits),
             ),
             (
                 "headgate_panics_total",

@@ -6,8 +6,9 @@
 //! `body_delay_ms` (after it), `close_mid` (closes after so many body bytes), `raw` | `raw_b64` (sent as is, then
 //! closed), `close` (closes at once). The behaviour vectors were recorded with these.
 //!
-//! For the tests of our own there are also `chunk_delay_ms` (between chunks), `trailers` [[name, value], ...],
-//! `close_first` (closes on the first n requests of this path) and `mirror` (streams the request body back).
+//! For the tests of our own there are also `chunk_delay_ms` (between chunks), `hold_after` (after so many chunks waits for
+//! [`Upstream::release`]), `trailers` [[name, value], ...], `document` (the body that [`Upstream::document`] was given,
+//! not copied), `close_first` (closes on the first n requests of this path) and `mirror` (streams the request body back).
 
 mod reply;
 
@@ -15,7 +16,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -23,6 +24,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::wire::{Header, latin1};
@@ -60,13 +62,28 @@ impl Seen {
     }
 }
 
-#[derive(Default)]
 struct Shared {
     connections: AtomicUsize,
     requests: AtomicUsize,
     open: AtomicUsize,
     seen: Mutex<VecDeque<Seen>>,
     closed: Mutex<HashMap<String, u64>>,
+    document: OnceLock<Vec<u8>>,
+    released: Semaphore,
+}
+
+impl Default for Shared {
+    fn default() -> Shared {
+        Shared {
+            connections: AtomicUsize::default(),
+            requests: AtomicUsize::default(),
+            open: AtomicUsize::default(),
+            seen: Mutex::default(),
+            closed: Mutex::default(),
+            document: OnceLock::new(),
+            released: Semaphore::new(0),
+        }
+    }
 }
 
 /// A running upstream on a loopback port; it ends when dropped.
@@ -124,6 +141,17 @@ impl Upstream {
     /// How many requests arrived so far, those that were closed on included.
     pub fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::SeqCst)
+    }
+
+    /// Gives it the body that scripts with `document` answer with; once.
+    pub fn document(&self, body: Vec<u8>) {
+        let given = self.shared.document.set(body);
+        given.expect("an upstream has one document");
+    }
+
+    /// Lets one answer that holds (`hold_after`) go on.
+    pub fn release(&self) {
+        self.shared.released.add_permits(1);
     }
 
     /// The last requests, oldest first.
@@ -240,7 +268,7 @@ impl Peer {
             seen.body = self.body(&seen).await?;
             let echo = seen.echo();
             self.keep(seen.clone());
-            reply::write(&mut self.writer, &seen.method, &spec, &echo).await?
+            reply::write(&mut self.writer, &seen.method, &spec, &echo, &self.shared).await?
         };
         let close = seen
             .header("connection")

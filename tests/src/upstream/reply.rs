@@ -1,5 +1,6 @@
 //! Writes the response that a script describes.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -12,10 +13,14 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::sleep;
 
+use super::Shared;
 use crate::wire::chunk;
 
 /// The longest wait a script may ask for.
 const LONGEST_MS: u64 = 20_000;
+
+/// How a document is cut into chunks.
+const DOCUMENT_PIECE: usize = 256 * 1024;
 
 /// Sends what `spec` says; true if the connection may stay open.
 pub(super) async fn write(
@@ -23,6 +28,7 @@ pub(super) async fn write(
     method: &str,
     spec: &Value,
     echo: &Value,
+    shared: &Shared,
 ) -> io::Result<bool> {
     pause(spec, "delay_ms").await;
     if spec["close"] == true {
@@ -32,13 +38,13 @@ pub(super) async fn write(
         out.write_all(&raw).await?;
         return Ok(false);
     }
-    let response = Response::new(spec, echo)?;
+    let response = Response::new(spec, echo, shared)?;
     out.write_all(&response.head(spec)).await?;
     if method == "HEAD" || matches!(response.status, 204 | 304) || response.status < 200 {
         return Ok(response.framing != Framing::Close);
     }
     pause(spec, "body_delay_ms").await;
-    response.body(out, spec).await
+    response.body(out, spec, shared).await
 }
 
 #[derive(PartialEq)]
@@ -48,15 +54,15 @@ enum Framing {
     Close,
 }
 
-struct Response {
+struct Response<'a> {
     status: u64,
     framing: Framing,
-    pieces: Vec<Vec<u8>>,
+    pieces: Vec<Cow<'a, [u8]>>,
     gzip: bool,
 }
 
-impl Response {
-    fn new(spec: &Value, echo: &Value) -> io::Result<Response> {
+impl<'a> Response<'a> {
+    fn new(spec: &Value, echo: &Value, shared: &'a Shared) -> io::Result<Response<'a>> {
         let framing = match spec["framing"].as_str() {
             _ if spec["chunks"].is_array() => Framing::Chunked,
             Some("chunked") => Framing::Chunked,
@@ -65,9 +71,13 @@ impl Response {
         };
         let gzip = spec["gzip"] == true;
         let pieces = match spec["chunks"].as_array() {
-            Some(chunks) => chunks.iter().map(piece).collect(),
-            None if gzip => vec![compressed(&body(spec, echo))?],
-            None => vec![body(spec, echo)],
+            Some(chunks) => chunks.iter().map(piece).map(Cow::Owned).collect(),
+            None if spec["document"] == true => {
+                let document = shared.document.get().map_or(&[][..], Vec::as_slice);
+                document.chunks(DOCUMENT_PIECE).map(Cow::Borrowed).collect()
+            }
+            None if gzip => vec![Cow::Owned(compressed(&body(spec, echo))?)],
+            None => vec![Cow::Owned(body(spec, echo))],
         };
         Ok(Response {
             status: spec["status"].as_u64().unwrap_or(200),
@@ -92,7 +102,7 @@ impl Response {
         match self.framing {
             Framing::Chunked if !bodyless => head += "Transfer-Encoding: chunked\r\n",
             Framing::Length if !has_length && !bodyless => {
-                let length: usize = self.pieces.iter().map(Vec::len).sum();
+                let length: usize = self.pieces.iter().map(|piece| piece.len()).sum();
                 head += &format!("Content-Length: {length}\r\n");
             }
             Framing::Close => head += "Connection: close\r\n",
@@ -101,7 +111,12 @@ impl Response {
         (head + "\r\n").into_bytes()
     }
 
-    async fn body(&self, out: &mut OwnedWriteHalf, spec: &Value) -> io::Result<bool> {
+    async fn body(
+        &self,
+        out: &mut OwnedWriteHalf,
+        spec: &Value,
+        shared: &Shared,
+    ) -> io::Result<bool> {
         if let Some(keep) = spec["close_mid"].as_u64() {
             let mut part = self.pieces.concat();
             part.truncate(keep as usize);
@@ -110,7 +125,12 @@ impl Response {
                 .await?;
             return Ok(false);
         }
-        for piece in self.pieces.iter().filter(|piece| !piece.is_empty()) {
+        let hold_after = spec["hold_after"].as_u64();
+        let sent = self.pieces.iter().filter(|piece| !piece.is_empty());
+        for (number, piece) in (0..).zip(sent) {
+            if hold_after == Some(number) {
+                hold(shared).await;
+            }
             match self.framing {
                 Framing::Chunked => out.write_all(&chunk(piece)).await?,
                 _ => out.write_all(piece).await?,
@@ -174,6 +194,14 @@ fn compressed(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(bytes)?;
     encoder.finish()
+}
+
+/// Waits for [`super::Upstream::release`], but not for ever.
+async fn hold(shared: &Shared) {
+    let limit = Duration::from_millis(LONGEST_MS);
+    if let Ok(Ok(released)) = tokio::time::timeout(limit, shared.released.acquire()).await {
+        released.forget();
+    }
 }
 
 async fn pause(spec: &Value, key: &str) {

@@ -237,7 +237,6 @@ fn refusals_have_kongs_words_and_the_realm() {
             401,
             "HMAC signature cannot be verified, a valid date or x-date header is required for HMAC Authentication",
         ),
-        (Refusal::TooLarge, 413, "Payload too large"),
     ] {
         let answer = plain.refuse(refusal);
         assert_eq!(answer.status, status);

@@ -3,20 +3,19 @@
 //! Read [`compile`] (a configuration made ready), [`steps`] (what needs no waiting), [`body`] (what has to read).
 //! Every template is rendered before anything changes, so entries see the request as it came.
 
-use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
-use http::StatusCode;
 use shared::plugins::RequestTransformer;
 use shared::types::Step;
-use tracing::warn;
 
-use super::{Answer, Ctx, Flow, PhaseSet, Phases, Plugin};
+use super::{Ctx, Flow, PhaseSet, Phases, Plugin};
 use crate::proxy::body::BodyError;
 use compile::Plan;
+use opened::opened;
 use steps::Parts;
 
 mod body;
 mod compile;
+mod opened;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -71,8 +70,7 @@ impl Phases for Handler {
 /// Why the request can not go on.
 enum Stop {
     Failed(String),
-    TooLarge,
-    ClientGone,
+    Unread(BodyError),
 }
 
 impl From<String> for Stop {
@@ -83,19 +81,7 @@ impl From<String> for Stop {
 
 impl From<BodyError> for Stop {
     fn from(error: BodyError) -> Self {
-        match error {
-            BodyError::TooLarge { limit } => {
-                warn!(
-                    limit,
-                    "request-transformer: the body is too long to be changed"
-                );
-                Stop::TooLarge
-            }
-            BodyError::Client(error) => {
-                warn!(%error, "request-transformer: the client's body broke off");
-                Stop::ClientGone
-            }
-        }
+        Stop::Unread(error)
     }
 }
 
@@ -104,10 +90,7 @@ impl From<Stop> for Flow {
         match stop {
             Stop::Failed(error) => Flow::Fail(error),
             // Not passed on unchanged: a step that removes a field must not be evaded by a long body.
-            Stop::TooLarge => {
-                Answer::message(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large").into()
-            }
-            Stop::ClientGone => Answer::message(StatusCode::BAD_REQUEST, "Bad request").into(),
+            Stop::Unread(error) => Flow::Unread(error),
         }
     }
 }
@@ -115,17 +98,17 @@ impl From<Stop> for Flow {
 impl Plan {
     async fn run(&self, ctx: &mut Ctx) -> Result<(), Stop> {
         let texts = with_parts(ctx, |parts| self.render(parts))?;
-        let limit = ctx.transform_limit();
         let form = match self.copies_form(&ctx.request.headers) {
-            true => Some(ctx.read_body(limit).await?),
+            true => opened(ctx).await?.map(|form| form.plain),
             false => None,
         };
         with_parts(ctx, |parts| self.head(parts, &texts, form.as_deref()))?;
-        if let Some(kind) = self.body_kind(&ctx.request.headers) {
-            let body = ctx.read_body(limit).await?;
-            if let Some(changed) = self.change_body(kind, &ctx.request.headers, &body, &texts)? {
-                ctx.set_body(Bytes::from(changed));
-            }
+        if let Some(kind) = self.body_kind(&ctx.request.headers)
+            && let Some(body) = opened(ctx).await?
+            && let Some(changed) =
+                self.change_body(kind, &ctx.request.headers, &body.plain, &texts)?
+        {
+            body.replace(ctx, changed);
         }
         with_parts(ctx, |parts| self.change_query(parts, &texts));
         Ok(())

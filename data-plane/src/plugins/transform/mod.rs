@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod content_type;
+pub mod encoding;
 pub mod headers;
 pub mod json;
 pub mod lua_number;

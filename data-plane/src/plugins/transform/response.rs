@@ -1,13 +1,11 @@
-//! What both response transformers do: header entries without templates, typed JSON values, and which bodies are
-//! changed at all (transformers.md 3).
+//! What both response transformers do: header entries without templates and typed JSON values (transformers.md 3).
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use shared::types::{HeaderRename, JsonType, Pair};
 use tracing::warn;
 
 use super::headers::{self, Name};
-use super::{content_type, json, lua_number};
+use super::{json, lua_number};
 
 /// A header that may be changed: a legal field name, and none of those that decide the framing.
 pub fn header(name: &str) -> Option<Name> {
@@ -63,31 +61,6 @@ fn typed(value: &str, kind: Option<JsonType>) -> Option<Box<[u8]>> {
     }
 }
 
-/// Whether the body of this response can be changed as JSON. If so, its length is not known any more.
-pub fn opens_json(headers: &mut HeaderMap) -> bool {
-    if !content_type::is_json_response(headers) {
-        return false;
-    }
-    if let Some(encoding) = encoding(headers) {
-        warn!(?encoding, "body left alone: it is compressed");
-        return false;
-    }
-    headers.remove(CONTENT_LENGTH);
-    true
-}
-
-/// How the body is compressed.
-pub fn encoding(headers: &HeaderMap) -> Option<&HeaderValue> {
-    let plain = |value: &&HeaderValue| {
-        let text = value.as_bytes().trim_ascii();
-        text.is_empty() || text.eq_ignore_ascii_case(b"identity")
-    };
-    headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .find(|value| !plain(value))
-}
-
 /// Says in the log that a body stays as it is because it is no JSON.
 pub fn warn_malformed(error: json::Malformed) {
     warn!("body transform failed: {error}");
@@ -95,8 +68,6 @@ pub fn warn_malformed(error: json::Malformed) {
 
 #[cfg(test)]
 mod tests {
-    use http::header::CONTENT_TYPE;
-
     use super::*;
 
     #[test]
@@ -124,25 +95,6 @@ mod tests {
                 expected.map(str::as_bytes),
                 "{value:?} as {kind:?}"
             );
-        }
-    }
-
-    #[test]
-    fn only_plain_json_is_opened() {
-        for (kind, encoding, opens) in [
-            ("application/json", None, true),
-            ("application/json", Some("identity"), true),
-            ("application/json", Some("gzip"), false),
-            ("text/plain", None, false),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("7"));
-            if let Some(encoding) = encoding {
-                headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
-            }
-            assert_eq!(opens_json(&mut headers), opens);
-            assert_eq!(headers.contains_key(CONTENT_LENGTH), !opens);
         }
     }
 }
