@@ -8,3 +8,4 @@ mod hmac_auth;
 mod jwt;
 mod scopes;
 mod small;
+mod transformers;

@@ -162,6 +162,7 @@ pub struct Front {
 struct Seen {
     connections: AtomicUsize,
     client: Mutex<Option<CertificateDer<'static>>>,
+    name: Mutex<Option<String>>,
 }
 
 impl Drop for Front {
@@ -202,6 +203,11 @@ impl Front {
         self.seen.connections.load(Ordering::SeqCst)
     }
 
+    /// The server name that the last client asked for.
+    pub fn name(&self) -> Option<String> {
+        self.seen.name.lock().expect("no holder panics").clone()
+    }
+
     /// What the last client showed.
     pub fn client(&self) -> Option<CertificateDer<'static>> {
         self.seen.client.lock().expect("no holder panics").clone()
@@ -217,6 +223,8 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, target: SocketAddr
                 return;
             };
             seen.connections.fetch_add(1, Ordering::SeqCst);
+            let name = stream.get_ref().1.server_name().map(str::to_owned);
+            *seen.name.lock().expect("no holder panics") = name;
             let client = stream.get_ref().1.peer_certificates();
             *seen.client.lock().expect("no holder panics") =
                 client.and_then(|chain| chain.first().cloned());
