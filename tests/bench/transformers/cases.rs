@@ -120,6 +120,13 @@ pub static CASES: &[Case] = &[
         },
     },
     Case {
+        route: "headers-idle",
+        title: "10 operations on headers, none applies",
+        asked: &HEADERS,
+        plugins: || json!([plugin("request-transformer", idle())]),
+        lua: || lua::access(lua::IDLE),
+    },
+    Case {
         route: "template",
         title: "2 headers from templates, looked up",
         asked: &HEADERS,
@@ -182,6 +189,16 @@ fn five() -> Value {
         "replace": { "headers": ["X-Replace-1:other"] },
         "add": { "headers": ["X-Add-1:one"] },
         "append": { "headers": ["X-Append-1:more"] },
+    })
+}
+
+/// What is not there is to be changed, and what is there is to be added.
+fn idle() -> Value {
+    json!({
+        "remove": { "headers": ["X-None-1", "X-None-2", "X-None-3"] },
+        "rename": { "headers": ["X-None-4:X-Other-4", "X-None-5:X-Other-5"] },
+        "replace": { "headers": ["X-None-6:other", "X-None-7:other", "X-None-8:other"] },
+        "add": { "headers": ["X-User:nobody", "X-Append-1:nobody"] },
     })
 }
 

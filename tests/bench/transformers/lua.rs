@@ -112,6 +112,17 @@ pub fn on_response(headers: &[Five]) -> String {
     opened.to_owned() + &each.collect::<String>()
 }
 
+/// Ten operations that find nothing to do.
+pub const IDLE: &str = r#"local set, clear = ngx.req.set_header, ngx.req.clear_header local headers = ngx.req.get_headers()
+    clear("X-None-1") clear("X-None-2") clear("X-None-3")
+    if headers["x-none-4"] then set("X-Other-4", headers["x-none-4"]) clear("X-None-4") end
+    if headers["x-none-5"] then set("X-Other-5", headers["x-none-5"]) clear("X-None-5") end
+    if headers["x-none-6"] then set("X-None-6", "other") end
+    if headers["x-none-7"] then set("X-None-7", "other") end
+    if headers["x-none-8"] then set("X-None-8", "other") end
+    if not headers["x-user"] then set("X-User", "nobody") end
+    if not headers["x-append-1"] then set("X-Append-1", "nobody") end"#;
+
 /// Headers made of another one.
 pub const TEMPLATES: &str = r#"local user = ngx.req.get_headers()["x-user"]
     ngx.req.set_header("X-From", user or "")
