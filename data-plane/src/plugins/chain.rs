@@ -82,19 +82,20 @@ pub async fn access(ctx: &mut Ctx) -> Result<(), Halt> {
         if halted.is_some() || !instance.phases.access {
             continue;
         }
-        halted = match &instance.handler {
-            Some(handler) => turn(handler.as_ref(), &instance.name, ctx).await,
-            None => Some(Halt::UnknownPlugin(instance.name.to_string())),
+        let Some(handler) = &instance.handler else {
+            halted = Some(Halt::UnknownPlugin(instance.name.to_string()));
+            continue;
+        };
+        halted = match handler.access(ctx) {
+            Flow::Continue => None,
+            Flow::Wait => stop(handler.access_wait(ctx).await, &instance.name),
+            flow => stop(flow, &instance.name),
         };
     }
     halted.map_or(Ok(()), Err)
 }
 
-async fn turn(handler: &dyn Phases, name: &str, ctx: &mut Ctx) -> Option<Halt> {
-    let flow = match handler.access(ctx) {
-        Flow::Wait => handler.access_wait(ctx).await,
-        flow => flow,
-    };
+fn stop(flow: Flow, name: &str) -> Option<Halt> {
     match flow {
         Flow::Continue => None,
         Flow::Respond(answer) => Some(Halt::Answer(answer)),

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 use shared::entities::Consumer;
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::body::{BodyError, RequestBody};
@@ -54,7 +55,7 @@ pub struct Ctx {
     /// The head of the answer; meaningful from the header filter on.
     pub response: Head,
     /// Plugin configurations chosen for this request so far, in order; later phases run exactly these.
-    pub(crate) chosen: Vec<Chosen>,
+    pub(crate) chosen: SmallVec<[Chosen; 8]>,
     pub(crate) timing: super::Timing,
     /// Its way through the targets of an upstream, once it has begun.
     pub(crate) turn: Option<Box<Turn>>,

@@ -20,6 +20,7 @@ use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use smallvec::SmallVec;
 
 use crate::listen::{Connection, Gate};
 use crate::plugins;
@@ -111,7 +112,7 @@ impl Ctx {
             authenticated_groups: None,
             correlation_id: None,
             response: Head::default(),
-            chosen: Vec::new(),
+            chosen: SmallVec::new(),
             timing: Timing::default(),
             turn: None,
             hash_cookie: None,
