@@ -174,6 +174,15 @@ impl HeaderSteps {
 }
 
 impl Plan {
+    /// Whether headers are all that changes, each in a way that is known before any request.
+    pub(super) fn is_constant_headers(&self) -> bool {
+        self.uri.is_none()
+            && self.method.is_none()
+            && self.query.is_empty()
+            && self.body.is_empty()
+            && self.head_templates.0.is_empty()
+    }
+
     /// Nothing to do for any request.
     pub(super) fn is_empty(&self) -> bool {
         self.uri.is_none()

@@ -9,7 +9,7 @@ use shared::types::Step;
 
 use super::{Ctx, Flow, PhaseSet, Phases, Plugin};
 use crate::proxy::body::BodyError;
-use compile::Plan;
+use compile::{Plan, Rendered};
 use opened::opened;
 use steps::Parts;
 
@@ -23,14 +23,18 @@ mod tests;
 /// The handler.
 pub struct Handler {
     plan: Plan,
+    /// [`Plan::is_constant_headers`], the commonest of all configurations.
+    constant_headers: bool,
 }
 
 impl Plugin for Handler {
     type Config = RequestTransformer;
 
     fn new(config: &RequestTransformer) -> Self {
+        let plan = Plan::new(config);
         Self {
-            plan: Plan::new(config),
+            constant_headers: plan.is_constant_headers(),
+            plan,
         }
     }
 }
@@ -44,6 +48,11 @@ impl Phases for Handler {
     }
 
     fn access(&self, ctx: &mut Ctx) -> Flow {
+        if self.constant_headers {
+            let (headers, host) = (&mut ctx.request.headers, &mut ctx.upstream.host);
+            self.plan.change_headers(headers, host, &Rendered::new());
+            return Flow::Continue;
+        }
         if self.plan.may_read_body(&ctx.request.headers) {
             return Flow::Wait;
         }

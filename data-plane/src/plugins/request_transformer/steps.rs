@@ -121,35 +121,41 @@ impl Plan {
         {
             parts.set_query(query);
         }
-        self.change_headers(parts, &texts.head);
+        self.change_headers(parts.headers, parts.host, &texts.head);
         Ok(())
     }
 
-    fn change_headers(&self, parts: &mut Parts<'_>, texts: &Rendered) {
+    /// The steps on headers; `host` is the Host that overrides all others.
+    pub(super) fn change_headers(
+        &self,
+        headers: &mut HeaderMap,
+        host: &mut Option<HeaderValue>,
+        texts: &Rendered,
+    ) {
         let steps = &self.headers;
         for name in &steps.remove {
-            headers::remove(parts.headers, name);
+            headers::remove(headers, name);
         }
         for (from, to) in &steps.rename {
             if is_host(to) {
-                rename_to_host(parts, from);
+                rename_to_host(headers, host, from);
             } else {
-                headers::rename(parts.headers, from, to);
+                headers::rename(headers, from, to);
             }
         }
         for (name, source) in &steps.replace {
             let value = source.value(texts);
             if is_host(name) {
-                *parts.host = Some(value.into_owned());
+                *host = Some(value.into_owned());
             } else {
-                headers::replace(parts.headers, name, &value);
+                headers::replace(headers, name, &value);
             }
         }
         for (name, source) in &steps.add {
-            headers::add(parts.headers, name, &source.value(texts));
+            headers::add(headers, name, &source.value(texts));
         }
         for (name, source) in &steps.append {
-            headers::append(parts.headers, name, &source.value(texts));
+            headers::append(headers, name, &source.value(texts));
         }
     }
 
@@ -224,9 +230,9 @@ fn is_host(name: &Name) -> bool {
     *name.name() == HOST
 }
 
-fn rename_to_host(parts: &mut Parts<'_>, from: &Name) {
-    if let Some(value) = headers::take(parts.headers, from).into_iter().next() {
-        *parts.host = Some(value);
+fn rename_to_host(headers: &mut HeaderMap, host: &mut Option<HeaderValue>, from: &Name) {
+    if let Some(value) = headers::take(headers, from).into_iter().next() {
+        *host = Some(value);
     }
 }
 

@@ -50,6 +50,10 @@ pub fn is_json_response(headers: &HeaderMap) -> bool {
 }
 
 fn is_json(value: &[u8]) -> bool {
+    // What nearly all JSON is sent as.
+    if value == b"application/json" {
+        return true;
+    }
     let Ok(text) = std::str::from_utf8(value) else {
         return false;
     };

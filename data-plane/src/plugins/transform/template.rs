@@ -157,8 +157,9 @@ fn header<'a>(name: &str, scope: &Scope<'a>) -> Value<'a> {
     if name.eq_ignore_ascii_case("host") {
         return list(scope.host.into_iter().map(header_text));
     }
-    if scope.headers.contains_key(name) || !name.contains('_') {
-        return list(scope.headers.get_all(name).iter().map(header_text));
+    let found = list(scope.headers.get_all(name).iter().map(header_text));
+    if !matches!(found, Value::Nil) || !name.contains('_') {
+        return found;
     }
     list(
         scope
@@ -183,12 +184,11 @@ fn argument<'a>(name: &str, scope: &Scope<'a>) -> Value<'a> {
 }
 
 /// None, one, or a list.
-fn list<'a>(values: impl Iterator<Item = Value<'a>>) -> Value<'a> {
-    let mut values: Vec<_> = values.collect();
-    match values.len() {
-        0 => Value::Nil,
-        1 => values.remove(0),
-        _ => Value::List(values),
+fn list<'a>(mut values: impl Iterator<Item = Value<'a>>) -> Value<'a> {
+    match (values.next(), values.next()) {
+        (None, _) => Value::Nil,
+        (Some(one), None) => one,
+        (Some(one), Some(two)) => Value::List([one, two].into_iter().chain(values).collect()),
     }
 }
 
