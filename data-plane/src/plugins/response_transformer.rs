@@ -13,6 +13,9 @@ use super::transform::response::{
 };
 use super::{BodyUse, Ctx, PhaseSet, Phases, Plugin};
 
+#[cfg(test)]
+mod properties;
+
 /// The handler.
 pub struct Handler {
     headers: HeaderSteps,

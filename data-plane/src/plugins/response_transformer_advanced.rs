@@ -15,6 +15,8 @@ use super::transform::response::{
 use super::{BodyUse, Ctx, PhaseSet, Phases, Plugin};
 use removal::remove_values;
 
+#[cfg(test)]
+mod properties;
 mod removal;
 
 /// The handler.

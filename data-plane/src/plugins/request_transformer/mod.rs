@@ -16,6 +16,8 @@ use steps::Parts;
 mod body;
 mod compile;
 mod opened;
+#[cfg(test)]
+mod properties;
 mod steps;
 #[cfg(test)]
 mod tests;

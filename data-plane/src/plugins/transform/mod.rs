@@ -9,3 +9,10 @@ pub mod lua_number;
 pub mod multipart;
 pub mod response;
 pub mod template;
+
+#[cfg(test)]
+pub(crate) mod cases;
+#[cfg(test)]
+#[path = "../../../../tests/fuzz/reference/mod.rs"]
+#[allow(dead_code, reason = "the fuzz targets need more of it")]
+pub(crate) mod reference;
