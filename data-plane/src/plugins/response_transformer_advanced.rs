@@ -228,6 +228,16 @@ impl Handler {
                 .any(|gated| gated.at(status).is_some_and(|values| values.entries > 0))
     }
 
+    /// Where the steps that apply go in a body.
+    fn paths(&self, status: StatusCode) -> Vec<&Path> {
+        let removed = self.remove.at(status).into_iter().flat_map(|r| &r.json);
+        let set = [&self.replace, &self.add, &self.append]
+            .into_iter()
+            .filter_map(|gated| gated.at(status))
+            .flat_map(|values| values.json.iter().map(|(path, _)| path));
+        removed.chain(set).chain(&self.allow).collect()
+    }
+
     fn change_body(&self, status: StatusCode, body: &[u8]) -> Option<Bytes> {
         if let Some(whole) = self.whole_body(status) {
             return Some(whole.clone());
@@ -242,7 +252,7 @@ impl Handler {
 
     /// The changed body; `None` for a root that is neither object nor array.
     fn change_json(&self, status: StatusCode, body: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
-        let mut document = Document::parse(body)?;
+        let mut document = Document::parse_along(body, &self.paths(status))?;
         if !matches!(document.kind(), Kind::Object | Kind::Array) {
             return Ok(None);
         }

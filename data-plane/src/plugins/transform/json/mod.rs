@@ -1,23 +1,39 @@
 //! Edits JSON by splicing: only the objects and arrays that an edit goes through are taken apart, everything else
-//! is carried over as text. Numbers keep their spelling, properties their order (transformers.md 1.5).
+//! is carried over as text (transformers.md 1.5).
 //!
-//! Read [`scan`] for what is well formed, [`text`] for how things are spelled, [`node`] for what is taken apart when,
+//! What is written is what came, byte for byte and in the same order: numbers, strings, bytes that are no UTF-8. It
+//! differs, beside what the edits say, in these three:
+//!
+//! * blanks between tokens are left out;
+//! * an escape that stands for `/` or for a character beyond ASCII is written as that character. Other escapes stay,
+//!   also those that need not be ones (`\u003c`, which some write to keep markup out of strings), and so do lone
+//!   surrogates, which no UTF-8 can stand for;
+//! * in an object that an edit goes through, the root always, the last of several equal names wins, in the place and
+//!   spelling of the first. Names are equal if they stand for the same text.
+//!
+//! Bytes that are no UTF-8 are taken as they are, inside strings only: a text that was refused for them would pass
+//! unchanged, and a step that removes a property must not be evaded by that.
+//!
+//! Read [`scan`] for what is well formed, [`text`] for how strings are spelled, [`node`] for what is taken apart when,
 //! [`path`] for nested edits.
 
 use std::borrow::Cow;
 
+mod members;
 mod node;
 mod path;
 mod scan;
 #[cfg(test)]
 mod tests;
 mod text;
+mod words;
 
 pub use path::{Path, Step};
 pub use scan::{MAX_DEPTH, Malformed};
 pub use text::quote;
 
-use node::{Members, Node, members};
+use members::{Members, Name};
+use node::{Node, object, read};
 use scan::Scanner;
 
 /// `text` as a JSON string.
@@ -56,11 +72,21 @@ impl<'a> Document<'a> {
     /// # Errors
     /// [`Malformed`] for anything but one JSON value between blanks; also for empty text.
     pub fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
+        Self::parse_along(text, &[])
+    }
+
+    /// As [`Self::parse`], and takes apart on the way what the paths lead through, so that an edit along one of them
+    /// has nothing to read again.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_along(text: &'a [u8], paths: &[&Path]) -> Result<Self, Malformed> {
+        let paths: Vec<&[Step]> = paths.iter().map(|path| path.steps()).collect();
         let mut scanner = Scanner::new(text);
         scanner.blanks();
         let root = match scanner.peek() {
-            Some(b'{') => Node::Object(Box::new(members(&mut scanner)?)),
-            _ => Node::Raw(scanner.value(0)?),
+            Some(b'{') => object(&mut scanner, &paths, 0, 0)?,
+            _ => read(&mut scanner, &paths, 0, 0)?,
         };
         scanner.end()?;
         Ok(Self {
@@ -92,14 +118,14 @@ impl<'a> Document<'a> {
         let Node::Raw(raw) = self.members()?.get(name)? else {
             return None;
         };
-        let quoted = Scanner::new(raw.text).string().ok()?;
+        let quoted = Scanner::new(raw.text()).string().ok()?;
         Some(text::decode(&quoted))
     }
 
     /// Deletes a top-level property; false if there was none.
     pub fn remove(&mut self, name: &[u8]) -> bool {
         self.members_mut()
-            .is_some_and(|members| members.shift_remove(name).is_some())
+            .is_some_and(|members| members.remove(name).is_some())
     }
 
     /// Moves a top-level property to the end, or to the place of an existing `to`; false if there was none.
@@ -110,10 +136,10 @@ impl<'a> Document<'a> {
         if from == to {
             return false;
         }
-        let Some(value) = members.shift_remove(from) else {
+        let Some(value) = members.remove(from) else {
             return false;
         };
-        members.insert(Cow::Borrowed(to), value);
+        members.insert(Name::Given(to), value);
         true
     }
 
@@ -122,7 +148,7 @@ impl<'a> Document<'a> {
         let Some(members) = self.members_mut() else {
             return false;
         };
-        members.insert(Cow::Borrowed(name), Node::from_text(value));
+        members.insert(Name::Given(name), Node::from_text(value));
         true
     }
 
@@ -135,16 +161,13 @@ impl<'a> Document<'a> {
         match members.get_mut(name) {
             Some(old) => old.append(value),
             None => {
-                members.insert(
-                    Cow::Borrowed(name),
-                    Node::Array(vec![Node::from_text(value)]),
-                );
+                members.insert(Name::Given(name), Node::list(value));
             }
         }
         true
     }
 
-    /// The document without insignificant blanks.
+    /// The document as it is now.
     pub fn write(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.size + 64);
         self.root.write(&mut out);

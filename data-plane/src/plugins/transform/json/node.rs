@@ -2,44 +2,40 @@
 
 use std::borrow::Cow;
 
-use foldhash::fast::RandomState;
-use indexmap::IndexMap;
+use super::members::{Members, Name};
+use super::scan::{MAX_DEPTH, Malformed, Raw, Scanner};
+use super::{Kind, Step};
 
-use super::Kind;
-use super::scan::{Malformed, Raw, Scanner};
-use super::text::{self, quote};
-
+/// Small, because there is one for each element of an array that a path goes through.
 #[derive(Debug)]
 pub(super) enum Node<'a> {
     Raw(Raw<'a>),
     /// Text made here, as it will be written.
-    Made(Vec<u8>),
-    /// Boxed, so that the elements of a long array stay small.
+    Made(Box<[u8]>),
     Object(Box<Members<'a>>),
     Array(Vec<Node<'a>>),
     /// An array and what was appended to it: not worth taking apart for its end.
-    Extended(Raw<'a>, Vec<Cow<'a, [u8]>>),
+    Extended(Box<(Raw<'a>, Vec<Cow<'a, [u8]>>)>),
 }
-
-/// Names are bytes: a client may send what is not UTF-8, and a step must not be evaded by that.
-pub(super) type Members<'a> = IndexMap<Cow<'a, [u8]>, Node<'a>, RandomState>;
 
 impl<'a> Node<'a> {
     pub(super) fn from_text(text: Cow<'a, [u8]>) -> Self {
         match text {
-            Cow::Borrowed(text) => Node::Raw(Raw {
-                text,
-                compact: true,
-            }),
-            Cow::Owned(text) => Node::Made(text),
+            Cow::Borrowed(text) => Node::Raw(Raw::Kept(text)),
+            Cow::Owned(text) => Node::Made(text.into()),
         }
+    }
+
+    /// An array of one.
+    pub(super) fn list(only: Cow<'a, [u8]>) -> Self {
+        Node::Array(vec![Node::from_text(only)])
     }
 
     pub(super) fn kind(&self) -> Kind {
         let text = match self {
             Node::Object(_) => return Kind::Object,
-            Node::Array(_) | Node::Extended(..) => return Kind::Array,
-            Node::Raw(raw) => raw.text,
+            Node::Array(_) | Node::Extended(_) => return Kind::Array,
+            Node::Raw(raw) => raw.text(),
             Node::Made(text) => text,
         };
         match text {
@@ -52,25 +48,35 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn append(&mut self, value: Cow<'a, [u8]>) {
-        let kind = self.kind();
-        match self {
-            Node::Array(elements) => elements.push(Node::from_text(value)),
-            Node::Extended(_, added) => added.push(value),
-            Node::Raw(raw) if kind == Kind::Array => *self = Node::Extended(*raw, vec![value]),
-            _ if kind == Kind::Null => *self = Node::Array(vec![Node::from_text(value)]),
-            _ => {
-                let old = std::mem::replace(self, Node::Array(Vec::new()));
-                *self = Node::Array(vec![old, Node::from_text(value)]);
+        match (self.kind(), &mut *self) {
+            (_, Node::Array(elements)) => elements.push(Node::from_text(value)),
+            (_, Node::Extended(both)) => both.1.push(value),
+            (Kind::Array, Node::Raw(raw)) => {
+                let raw = std::mem::replace(raw, Raw::Kept(&[]));
+                *self = Node::Extended(Box::new((raw, vec![value])));
             }
+            (Kind::Null, null) => *null = Node::list(value),
+            (_, other) => {
+                let old = std::mem::replace(other, Node::Array(Vec::new()));
+                *other = Node::Array(vec![old, Node::from_text(value)]);
+            }
+        }
+    }
+
+    /// Members of an object that was taken apart.
+    fn count(&self) -> usize {
+        match self {
+            Node::Object(members) => members.count(),
+            _ => 0,
         }
     }
 
     /// Takes an object apart; `None` for any other kind.
     pub(super) fn open_object(&mut self) -> Option<&mut Members<'a>> {
         if let Node::Raw(raw) = self
-            && raw.text.first() == Some(&b'{')
+            && raw.text().first() == Some(&b'{')
         {
-            *self = Node::Object(Box::new(members(&mut Scanner::new(raw.text)).ok()?));
+            *self = object(&mut Scanner::new(raw.text()), &[], 0, 0).ok()?;
         }
         match self {
             Node::Object(members) => Some(members),
@@ -80,33 +86,25 @@ impl<'a> Node<'a> {
 
     /// Takes an array apart; `None` for any other kind.
     pub(super) fn elements(&mut self) -> Option<&mut Vec<Node<'a>>> {
-        let (raw, added) = match self {
-            Node::Raw(raw) if raw.text.first() == Some(&b'[') => (*raw, Vec::new()),
-            Node::Extended(raw, added) => (*raw, std::mem::take(added)),
+        let (text, added) = match self {
+            Node::Raw(raw) if raw.text().first() == Some(&b'[') => (raw.text(), Vec::new()),
+            Node::Extended(both) => (both.0.text(), std::mem::take(&mut both.1)),
             Node::Array(elements) => return Some(elements),
             _ => return None,
         };
-        let mut all = elements(&mut Scanner::new(raw.text)).ok()?;
-        all.extend(added.into_iter().map(Node::from_text));
-        *self = Node::Array(all);
-        self.elements()
+        *self = array(&mut Scanner::new(text), &[], 0).ok()?;
+        let Node::Array(elements) = self else {
+            return None;
+        };
+        elements.extend(added.into_iter().map(Node::from_text));
+        Some(elements)
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Node::Raw(raw) => text::write(raw, out),
+            Node::Raw(raw) => out.extend_from_slice(raw.written()),
             Node::Made(text) => out.extend_from_slice(text),
-            Node::Object(members) => {
-                let mut separator = b'{';
-                for (name, value) in &**members {
-                    out.push(separator);
-                    quote(name, out);
-                    out.push(b':');
-                    value.write(out);
-                    separator = b',';
-                }
-                out.extend_from_slice(if separator == b'{' { b"{}" } else { b"}" });
-            }
+            Node::Object(members) => members.write(out),
             Node::Array(elements) => {
                 let mut separator = b'[';
                 for element in elements {
@@ -116,11 +114,11 @@ impl<'a> Node<'a> {
                 }
                 out.extend_from_slice(if separator == b'[' { b"[]" } else { b"]" });
             }
-            Node::Extended(raw, added) => {
-                text::write(raw, out);
+            Node::Extended(both) => {
+                out.extend_from_slice(both.0.written());
                 // Its closing bracket moves behind what was added.
                 out.pop();
-                for value in added {
+                for value in &both.1 {
                     if out.last() != Some(&b'[') {
                         out.push(b',');
                     }
@@ -132,50 +130,104 @@ impl<'a> Node<'a> {
     }
 }
 
-/// The members of the object that comes next. The last of several equal names wins, in the first one's place.
-pub(super) fn members<'a>(scanner: &mut Scanner<'a>) -> Result<Members<'a>, Malformed> {
-    let mut members = Members::default();
-    each(scanner, b'{', b'}', |scanner| {
-        let name = text::decode(&scanner.name()?);
-        let value = Node::Raw(scanner.value(1)?);
-        members.insert(name, value);
-        Ok(())
-    })?;
-    Ok(members)
-}
-
-fn elements<'a>(scanner: &mut Scanner<'a>) -> Result<Vec<Node<'a>>, Malformed> {
-    let mut elements = Vec::new();
-    each(scanner, b'[', b']', |scanner| {
-        elements.push(Node::Raw(scanner.value(1)?));
-        Ok(())
-    })?;
-    Ok(elements)
-}
-
-/// Runs `item` at each item of the list that comes next.
-fn each<'a>(
+/// Reads the value that comes next, inside `depth` others. It is taken apart as far as one of the paths goes through
+/// it, so that nothing has to be read again for a step. `like` is how many members an object will have.
+pub(super) fn read<'a>(
     scanner: &mut Scanner<'a>,
-    opening: u8,
-    closing: u8,
-    mut item: impl FnMut(&mut Scanner<'a>) -> Result<(), Malformed>,
-) -> Result<(), Malformed> {
-    if !scanner.take(opening) {
-        return Err(Malformed);
+    paths: &[&[Step]],
+    depth: usize,
+    like: usize,
+) -> Result<Node<'a>, Malformed> {
+    let through = |name: bool| {
+        paths
+            .iter()
+            .any(|path| matches!(path.first(), Some(step) if matches!(step, Step::Name(_)) == name))
+    };
+    match scanner.peek() {
+        Some(b'{') if through(true) => object(scanner, paths, depth, like),
+        Some(b'[') if through(false) => array(scanner, paths, depth),
+        _ => scanner.value(depth).map(Node::Raw),
     }
+}
+
+/// Reads the object that comes next. The last of several equal names wins, in the first one's place.
+pub(super) fn object<'a>(
+    scanner: &mut Scanner<'a>,
+    paths: &[&[Step]],
+    depth: usize,
+    like: usize,
+) -> Result<Node<'a>, Malformed> {
+    let mut members = Box::new(Members::with_capacity(like));
+    open(scanner, b'{', depth)?;
+    let mut more = !scanner.take(b'}');
+    while more {
+        let name = Name::from(scanner.name()?);
+        let inside = beyond(paths, |step| step.is_name(name.text()));
+        members.insert(name, read(scanner, &inside, depth + 1, 0)?);
+        more = goes_on(scanner, b'}')?;
+    }
+    Ok(Node::Object(members))
+}
+
+fn array<'a>(
+    scanner: &mut Scanner<'a>,
+    paths: &[&[Step]],
+    depth: usize,
+) -> Result<Node<'a>, Malformed> {
+    let mut elements = Vec::new();
+    let every = beyond(paths, |step| *step == Step::Every);
+    let single = paths
+        .iter()
+        .any(|path| matches!(path.first(), Some(Step::Index(_))));
+    open(scanner, b'[', depth)?;
+    let mut more = !scanner.take(b']');
+    while more {
+        // The objects of an array tend to be alike.
+        let like = elements.last().map_or(0, Node::count);
+        let element = if single {
+            let inside = beyond(paths, |step| step.is_element(elements.len()));
+            read(scanner, &inside, depth + 1, like)?
+        } else {
+            read(scanner, &every, depth + 1, like)?
+        };
+        elements.push(element);
+        more = goes_on(scanner, b']')?;
+    }
+    Ok(Node::Array(elements))
+}
+
+/// What is left of the paths whose first step matches and is not their last: what the last step leads to stays whole.
+fn beyond<'p>(paths: &[&'p [Step]], matches: impl Fn(&Step) -> bool) -> Vec<&'p [Step]> {
+    tails(paths, matches)
+        .filter(|path| !path.is_empty())
+        .collect()
+}
+
+fn open(scanner: &mut Scanner<'_>, opening: u8, depth: usize) -> Result<(), Malformed> {
+    scanner.expect(opening)?;
+    scanner.blanks();
+    (depth < MAX_DEPTH).then_some(()).ok_or(Malformed)
+}
+
+/// Behind an item: whether another one follows.
+fn goes_on(scanner: &mut Scanner<'_>, closing: u8) -> Result<bool, Malformed> {
     scanner.blanks();
     if scanner.take(closing) {
-        return Ok(());
+        return Ok(false);
     }
-    loop {
-        item(scanner)?;
-        scanner.blanks();
-        if scanner.take(closing) {
-            return Ok(());
-        }
-        if !scanner.take(b',') {
-            return Err(Malformed);
-        }
-        scanner.blanks();
-    }
+    scanner.expect(b',')?;
+    scanner.blanks();
+    Ok(true)
+}
+
+/// What is left of the paths whose first step matches.
+pub(super) fn tails<'p>(
+    paths: &[&'p [Step]],
+    matches: impl Fn(&Step) -> bool,
+) -> impl Iterator<Item = &'p [Step]> {
+    paths
+        .iter()
+        .filter_map(|path| path.split_first())
+        .filter(move |(step, _)| matches(step))
+        .map(|(_, rest)| rest)
 }

@@ -3,7 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::node::{Members, Node};
+use super::members::{Members, Name};
+use super::node::{Node, tails};
 use super::{Document, MAX_DEPTH};
 
 /// Where an edit applies.
@@ -46,6 +47,17 @@ impl Path {
     }
 }
 
+impl Step {
+    pub(super) fn is_name(&self, name: &[u8]) -> bool {
+        matches!(self, Step::Name(own) if **own == *name)
+    }
+
+    /// Whether it leads to the element at this place.
+    pub(super) fn is_element(&self, at: usize) -> bool {
+        matches!(self, Step::Every) || *self == Step::Index(at)
+    }
+}
+
 fn steps(text: &str) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
     for (i, part) in text.split('.').enumerate() {
@@ -83,7 +95,7 @@ impl<'a> Document<'a> {
             .at_last(&path.steps, false, &mut |node, step| match step {
                 Step::Name(name) => {
                     if let Some(members) = node.open_object() {
-                        members.shift_remove(&**name);
+                        members.remove(name);
                     }
                 }
                 Step::Index(at) => {
@@ -114,9 +126,7 @@ impl<'a> Document<'a> {
             if let Step::Name(name) = step
                 && let Some(members) = node.open_object()
             {
-                members
-                    .entry(Cow::Borrowed(name))
-                    .or_insert_with(|| Node::from_text(Cow::Borrowed(value)));
+                members.add(name, || Node::from_text(Cow::Borrowed(value)));
             }
         });
     }
@@ -129,10 +139,7 @@ impl<'a> Document<'a> {
                 && !existed
                 && let Some(members) = node.open_object()
             {
-                members.insert(
-                    Cow::Borrowed(name),
-                    Node::Array(vec![Node::from_text(Cow::Borrowed(value))]),
-                );
+                members.insert(Name::Given(name), Node::list(Cow::Borrowed(value)));
             }
         });
     }
@@ -162,9 +169,7 @@ impl<'a> Node<'a> {
             && rest.iter().all(|step| matches!(step, Step::Name(_)))
             && let Some(members) = self.open_object()
         {
-            members
-                .entry(Cow::Borrowed(name))
-                .or_insert_with(|| Node::Object(Box::<Members<'a>>::default()));
+            members.add(name, || Node::Object(Box::<Members<'a>>::default()));
         }
         self.each_existing(step, |next| next.at_last(rest, create, change));
     }
@@ -173,9 +178,7 @@ impl<'a> Node<'a> {
     fn each_existing(&mut self, step: &Step, mut visit: impl FnMut(&mut Node<'a>)) -> bool {
         let children: &mut [Node<'a>] = match step {
             Step::Name(name) => {
-                let child = self
-                    .open_object()
-                    .and_then(|members| members.get_mut(&**name));
+                let child = self.open_object().and_then(|members| members.get_mut(name));
                 child.map(std::slice::from_mut).unwrap_or_default()
             }
             Step::Index(at) => {
@@ -198,36 +201,20 @@ impl<'a> Node<'a> {
         }
         if let Some(members) = self.open_object() {
             members.retain(|name, child| {
-                child.keep_only(&tails(
-                    paths,
-                    |step| matches!(step, Step::Name(n) if **n == **name),
-                ))
+                let inside: Vec<_> = tails(paths, |step| step.is_name(name)).collect();
+                child.keep_only(&inside)
             });
             return true;
         }
         if let Some(elements) = self.elements() {
             let mut at = 0;
             elements.retain_mut(|element| {
-                let tails = tails(paths, |step| {
-                    matches!(step, Step::Every) || *step == Step::Index(at)
-                });
+                let inside: Vec<_> = tails(paths, |step| step.is_element(at)).collect();
                 at += 1;
-                element.keep_only(&tails)
+                element.keep_only(&inside)
             });
             return true;
         }
         false
     }
-}
-
-/// What is left of the paths whose first step matches.
-fn tails<'p>(paths: &[&'p [Step]], matches: impl Fn(&Step) -> bool) -> Vec<&'p [Step]> {
-    paths
-        .iter()
-        .filter_map(|path| {
-            path.split_first()
-                .filter(|(step, _)| matches(step))
-                .map(|(_, rest)| rest)
-        })
-        .collect()
 }

@@ -10,37 +10,89 @@ fn edited<'a>(text: &'a str, edit: impl FnOnce(&mut Document<'a>)) -> String {
 }
 
 #[test]
-fn what_is_written_has_no_blanks_and_one_spelling() {
+fn what_is_written_has_no_blanks_between_tokens() {
     for (text, written) in [
         (r#"{ "a" : [ ] }"#, r#"{"a":[]}"#),
-        (r#"{"u":"\u00e9\/"}"#, r#"{"u":"é/"}"#),
         (
             r#" {"a" : {"b" : [ 1 , "x y" ] } } "#,
             r#"{"a":{"b":[1,"x y"]}}"#,
         ),
-        (
-            r#"{"n":12345678901234567890,"d":1.10,"e":1e2,"z":-0}"#,
-            r#"{"n":12345678901234567890,"d":1.10,"e":1e2,"z":-0}"#,
-        ),
-        (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
-        (r#"{"\u0061":1,"a":2}"#, r#"{"a":2}"#),
-        (
-            r#"{"s":"\ud83d\ude00 \ud83d \u0022\u005c\u000a\u0001"}"#,
-            r#"{"s":"😀 \ud83d \"\\\n\u0001"}"#,
-        ),
-        (r#"{"\ud800":1}"#, r#"{"\ud800":1}"#),
-        (
-            r#"{"k\"\\":"\b\f\n\r\t\"\\"}"#,
-            r#"{"k\"\\":"\b\f\n\r\t\"\\"}"#,
-        ),
         ("[1,\n{\"a\":\tnull}]", r#"[1,{"a":null}]"#),
+        ("[\r\n                    1,          2]", "[1,2]"),
         ("{}", "{}"),
         ("[ ]", "[]"),
         (" true ", "true"),
-        (r#""\/""#, r#""/""#),
     ] {
         assert_eq!(edited(text, |_| ()), written, "{text}");
     }
+}
+
+#[test]
+fn escapes_of_slashes_and_of_all_beyond_ascii_are_undone() {
+    for (text, written) in [
+        (r#"{"u":"\u00e9\/"}"#, r#"{"u":"é/"}"#),
+        (r#""\/\u002F\u002f""#, r#""///""#),
+        (
+            r#"["\u0080\u07ff\u0800\uFFFF"]"#,
+            "[\"\u{80}\u{7ff}\u{800}\u{ffff}\"]",
+        ),
+        (
+            r#""\ud83d\ude00\uDBFF\uDFFF\ud800\udc00""#,
+            "\"😀\u{10ffff}\u{10000}\"",
+        ),
+        (r#"{"\u00e9\/":{"\u00fc":1}}"#, r#"{"é/":{"ü":1}}"#),
+        (r#""\\\/\\/\u00e9\\u00e9""#, r#""\\/\\/é\\u00e9""#),
+    ] {
+        assert_eq!(edited(text, |_| ()), written, "{text}");
+    }
+}
+
+#[test]
+fn everything_else_keeps_its_bytes() {
+    for text in [
+        r#"{"n":12345678901234567890,"d":1.10,"e":1e2,"z":-0,"m":-0.0E+00,"x":9e999}"#,
+        r#"{"k\"\\":"\b\f\n\r\t\"\\"}"#,
+        // Escapes that others chose to write, as some do to keep markup out of strings.
+        r#"{"\u0061":"\u003cb\u003E \u0022\u005C\u000a\u001F\u007f"}"#,
+        r#"{"\ud800":"\uD83D \ude00\ud83d\u0041 \uD83D\ud83d\n"}"#,
+        r#"{"o":{"a":1,"a":2}}"#,
+        "\"\u{7f}\u{2028}é😀\"",
+    ] {
+        assert_eq!(edited(text, |_| ()), text);
+    }
+}
+
+#[test]
+fn the_last_of_equal_names_wins_in_the_place_of_the_first() {
+    for (text, written) in [
+        (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
+        (r#"{"\u0061":1,"a":2}"#, r#"{"\u0061":2}"#),
+        (r#"{"\u001F":1,"\u001f":2}"#, r#"{"\u001F":2}"#),
+    ] {
+        assert_eq!(edited(text, |_| ()), written, "{text}");
+    }
+    let names: Vec<usize> = (0..100).chain((0..100).rev()).collect();
+    let members = |names: &[usize], value: fn(usize) -> usize| {
+        let member = |(at, name)| format!("\"k{name}\":{}", value(at));
+        let members: Vec<_> = names.iter().enumerate().map(member).collect();
+        format!("{{{}}}", members.join(","))
+    };
+    assert_eq!(
+        edited(&members(&names, |at| at), |_| ()),
+        members(&names[..100], |at| 199 - at)
+    );
+}
+
+#[test]
+fn objects_on_the_way_of_a_step_are_read_as_the_root_is() {
+    let (text, path) = (
+        r#"{"o":{"a":1,"b":2,"a":3},"p":{"a":1,"a":2}}"#,
+        Path::parse("o.x"),
+    );
+    assert_eq!(
+        edited(text, |document| document.remove_at(&path)),
+        r#"{"o":{"a":3,"b":2},"p":{"a":1,"a":2}}"#
+    );
 }
 
 #[test]
@@ -105,6 +157,11 @@ fn nesting_is_read_to_the_limit_and_no_deeper() {
         let nested = |depth: usize| format!("{}1{}", root.0.repeat(depth), root.1.repeat(depth));
         assert!(Document::parse(nested(MAX_DEPTH).as_bytes()).is_ok());
         assert!(Document::parse(nested(MAX_DEPTH + 1).as_bytes()).is_err());
+        for empty in ["[]", "{ }"] {
+            let around = |depth: usize| nested(depth).replace('1', empty);
+            assert!(Document::parse(around(MAX_DEPTH - 1).as_bytes()).is_ok());
+            assert!(Document::parse(around(MAX_DEPTH).as_bytes()).is_err());
+        }
         assert!(Document::parse(nested(1_000_000).as_bytes()).is_err());
     }
 }
@@ -354,17 +411,5 @@ proptest! {
             document.remove_at(&path);
             document.write();
         }
-    }
-}
-
-proptest! {
-    #[test]
-    fn special_bytes_are_found_wherever_they_are(text in prop::collection::vec(prop_oneof![
-        20 => 0x20u8..=0xFF, 1 => 0u8..0x20, 1 => Just(b'"'), 1 => Just(b'\\'), 1 => Just(0xED),
-    ], 0..40)) {
-        let plain = text.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20));
-        prop_assert_eq!(scan::special::<b'"'>(&text), plain);
-        let also = text.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20 | 0xED));
-        prop_assert_eq!(scan::special::<0xED>(&text), also);
     }
 }

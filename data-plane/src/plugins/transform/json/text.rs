@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::scan::{Quoted, Raw, special};
+use super::scan::{Quoted, Unicode};
+use super::words::special;
 
 /// The bytes a string stands for. A lone surrogate, which has no UTF-8 of its own, becomes its three-byte form,
 /// and [`quote`] turns that back into the escape.
@@ -12,74 +13,54 @@ pub(super) fn decode<'a>(string: &Quoted<'a>) -> Cow<'a, [u8]> {
     }
     let mut out = Vec::with_capacity(string.inside.len());
     let mut rest = string.inside;
-    while let Some(at) = rest.iter().position(|b| *b == b'\\') {
-        out.extend_from_slice(&rest[..at]);
-        rest = unescape(&rest[at..], &mut out);
+    while let Some((before, letter, after)) = next_escape(rest) {
+        out.extend_from_slice(before);
+        rest = after;
+        match letter {
+            b'b' => out.push(8),
+            b'f' => out.push(12),
+            b'n' => out.push(b'\n'),
+            b'r' => out.push(b'\r'),
+            b't' => out.push(b'\t'),
+            b'u' => rest = decode_unicode(after, &mut out),
+            other => out.push(other),
+        }
     }
     out.extend_from_slice(rest);
     Cow::Owned(out)
 }
 
-/// Decodes the escape that `text` starts with and returns what follows it.
-fn unescape<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-    let Some((letter, rest)) = text.get(1..).and_then(<[u8]>::split_first) else {
-        return &[];
-    };
-    match letter {
-        b'b' => out.push(8),
-        b'f' => out.push(12),
-        b'n' => out.push(b'\n'),
-        b'r' => out.push(b'\r'),
-        b't' => out.push(b'\t'),
-        b'u' => {
-            let (code, rest) = code_point(rest);
-            encode(code, out);
-            return rest;
-        }
-        other => out.push(*other),
-    }
-    rest
+/// Splits at the first backslash: what is before it, the letter behind it, what follows that.
+fn next_escape(text: &[u8]) -> Option<(&[u8], u8, &[u8])> {
+    let at = special::<b'"'>(text, 0)?;
+    let (letter, after) = text.get(at + 1..)?.split_first()?;
+    Some((&text[..at], *letter, after))
 }
 
-/// The code point whose four digits `digits` starts with, joined with the low surrogate that may follow.
-fn code_point(digits: &[u8]) -> (u32, &[u8]) {
-    let unit = |digits: &[u8]| {
-        let text = std::str::from_utf8(digits.get(..4)?).ok()?;
-        u32::from_str_radix(text, 16).ok()
+fn decode_unicode<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+    let Some(escape) = Unicode::read(text) else {
+        return text;
     };
-    let Some(first) = unit(digits) else {
-        return (0xFFFD, &[]);
-    };
-    let rest = &digits[4..];
-    if (0xD800..0xDC00).contains(&first)
-        && let Some(second) = rest.strip_prefix(b"\\u").and_then(unit)
-        && (0xDC00..0xE000).contains(&second)
-    {
-        return (
-            0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00),
-            &rest[6..],
-        );
-    }
-    (first, rest)
-}
-
-fn encode(code: u32, out: &mut Vec<u8>) {
-    match char::from_u32(code) {
-        Some(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-        // A lone surrogate.
+    match char::from_u32(escape.code) {
+        Some(c) => push(c, out),
         None => out.extend_from_slice(&[
-            0xE0 | (code >> 12) as u8,
-            0x80 | (code >> 6 & 0x3F) as u8,
-            0x80 | (code & 0x3F) as u8,
+            0xE0 | (escape.code >> 12) as u8,
+            0x80 | (escape.code >> 6 & 0x3F) as u8,
+            0x80 | (escape.code & 0x3F) as u8,
         ]),
     }
+    &text[escape.length..]
+}
+
+fn push(c: char, out: &mut Vec<u8>) {
+    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
 }
 
 /// Writes `text` as a JSON string: `/` and everything beyond ASCII as they are, lone surrogates as escapes.
 pub fn quote(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text;
-    while let Some(at) = special::<0xED>(rest) {
+    while let Some(at) = special::<0xED>(rest, 0) {
         out.extend_from_slice(&rest[..at]);
         rest = &rest[at..];
         rest = &rest[quote_special(rest, out)..];
@@ -99,7 +80,7 @@ fn quote_special(text: &[u8], out: &mut Vec<u8>) -> usize {
         b'\r' => b'r',
         b'\t' => b't',
         0xED => {
-            let Some(&[_, second @ 0xA0..=0xBF, third]) = text.get(..3) else {
+            let Some(&[_, second @ 0xA0..=0xBF, third @ 0x80..=0xBF]) = text.get(..3) else {
                 out.push(0xED);
                 return 1;
             };
@@ -116,44 +97,36 @@ fn quote_special(text: &[u8], out: &mut Vec<u8>) -> usize {
     1
 }
 
-/// Writes a value without blanks between tokens, strings spelled as [`quote`] does, numbers as they came.
-pub(super) fn write(value: &Raw<'_>, out: &mut Vec<u8>) {
-    if value.compact {
-        out.extend_from_slice(value.text);
-        return;
+/// Writes a string of the document: as it came, but for the escapes that are undone.
+pub(super) fn write_quoted(string: &Quoted<'_>, out: &mut Vec<u8>) {
+    out.push(b'"');
+    if string.respelled {
+        respell(string.inside, out);
+    } else {
+        out.extend_from_slice(string.inside);
     }
-    let mut rest = value.text;
-    while let Some((first, after)) = rest.split_first() {
-        rest = match first {
-            b'"' => write_string(after, out),
-            b' ' | b'\t' | b'\n' | b'\r' => after,
-            other => {
-                out.push(*other);
-                after
-            }
-        };
-    }
+    out.push(b'"');
 }
 
-/// Writes the string whose inside `text` starts with and returns what follows its closing quote.
-fn write_string<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-    let mut end = 0;
-    let mut plain = true;
-    while let Some(at) = text.get(end..).and_then(special::<b'"'>) {
-        end += at;
-        if text[end] == b'"' {
-            break;
+/// Writes the inside of a string with every escape undone that need not be one.
+pub(super) fn respell(inside: &[u8], out: &mut Vec<u8>) {
+    let mut rest = inside;
+    while let Some((before, letter, after)) = next_escape(rest) {
+        out.extend_from_slice(before);
+        let escape = match letter {
+            b'u' => Unicode::read(after),
+            _ => None,
+        };
+        let length = escape.as_ref().map_or(0, |escape| escape.length);
+        let undone = match letter {
+            b'/' => Some('/'),
+            _ => escape.and_then(|escape| escape.undone()),
+        };
+        match undone {
+            Some(c) => push(c, out),
+            None => out.extend_from_slice(&rest[before.len()..before.len() + 2 + length]),
         }
-        plain = false;
-        end += 2;
+        rest = &after[length..];
     }
-    let end = end.min(text.len());
-    if plain {
-        out.push(b'"');
-        out.extend_from_slice(&text[..end]);
-        out.push(b'"');
-    } else {
-        quote(&decode(&Quoted::escaped(&text[..end])), out);
-    }
-    text.get(end + 1..).unwrap_or_default()
+    out.extend_from_slice(rest);
 }
