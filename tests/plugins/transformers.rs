@@ -207,6 +207,44 @@ async fn bodies_that_arrive_bit_by_bit_do_not_mix() {
 }
 
 #[tokio::test]
+async fn another_method_for_the_upstream_leaves_no_client_waiting() {
+    let upstream = Upstream::start().await;
+    let gateway = gateway(Setup::default(), &upstream).await;
+    let config = json!({ "http_method": "HEAD" });
+    plugin(&gateway, "request-transformer", config).await;
+    plugin(
+        &gateway,
+        "response-transformer",
+        json!({ "add": { "headers": ["x-n:1"] } }),
+    )
+    .await;
+    let answer = script(&json!({ "body": "five!" }));
+    for method in ["GET", "POST", "HEAD"] {
+        let reply = gateway.send(Request::new(method, &answer)).await;
+        let reply = reply.expect_status(200);
+        assert_eq!((reply.note, &*reply.text()), ("", ""), "{method}: {reply}");
+        assert_eq!(upstream.last().method, "HEAD", "{method}");
+    }
+    let made = gateway.admin().list("routes/all/plugins").await;
+    let made = made
+        .iter()
+        .find(|plugin| plugin["name"] == "request-transformer");
+    let id = made.expect("it was just made")["id"]
+        .as_str()
+        .expect("an id");
+    let config = json!({ "config": { "http_method": "GET" } });
+    let patched = gateway
+        .admin()
+        .patch(&format!("/plugins/{id}"), config)
+        .await;
+    patched.expect_status(200);
+    let reply = gateway.send(Request::new("HEAD", &answer)).await;
+    let reply = reply.expect_status(200);
+    assert_eq!((reply.note, &*reply.text()), ("", ""), "{reply}");
+    assert_eq!(upstream.last().method, "GET");
+}
+
+#[tokio::test]
 async fn a_body_of_a_megabyte_is_changed_both_ways() {
     let upstream = Upstream::start().await;
     let gateway = gateway(Setup::default(), &upstream).await;
