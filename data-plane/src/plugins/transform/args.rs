@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
+use indexmap::map::Entry;
 
 /// One value of an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +18,33 @@ pub enum Arg<'a> {
 /// The arguments of a text, by name, in the order in which the names first came.
 #[derive(Debug, Default)]
 pub struct Args<'a> {
-    entries: IndexMap<Cow<'a, [u8]>, Vec<Arg<'a>>, RandomState>,
+    entries: IndexMap<Cow<'a, [u8]>, Values<'a>, RandomState>,
+}
+
+/// The values of one name; nearly always one, which then needs no list.
+#[derive(Debug, PartialEq, Eq)]
+enum Values<'a> {
+    One(Arg<'a>),
+    Many(Vec<Arg<'a>>),
+}
+
+impl<'a> Values<'a> {
+    fn push(&mut self, value: Arg<'a>) {
+        match self {
+            Values::Many(values) => values.push(value),
+            Values::One(first) => {
+                let first = std::mem::replace(first, Arg::Flag);
+                *self = Values::Many(vec![first, value]);
+            }
+        }
+    }
+
+    fn as_slice(&self) -> &[Arg<'a>] {
+        match self {
+            Values::One(value) => std::slice::from_ref(value),
+            Values::Many(values) => values,
+        }
+    }
 }
 
 /// Every argument of a raw text in order, decoded; those without a name are left out.
@@ -55,9 +82,7 @@ impl<'a> Args<'a> {
     /// Reads a raw text. Nothing is malformed: broken escapes stay as they are.
     pub fn parse(raw: &'a [u8]) -> Self {
         let mut args = Self::default();
-        for (name, value) in iter(raw) {
-            args.entries.entry(name).or_default().push(value);
-        }
+        args.merge(raw);
         args
     }
 
@@ -86,58 +111,61 @@ impl<'a> Args<'a> {
     /// Makes `value` the only value of the name.
     pub fn set(&mut self, name: &'a [u8], value: Cow<'a, [u8]>) {
         self.entries
-            .insert(Cow::Borrowed(name), vec![Arg::Text(value)]);
+            .insert(Cow::Borrowed(name), Values::One(Arg::Text(value)));
     }
 
     /// Adds a value; a name that stood alone is replaced.
     pub fn append(&mut self, name: &'a [u8], value: Cow<'a, [u8]>) {
-        let values = self.entries.entry(Cow::Borrowed(name)).or_default();
-        if **values == [Arg::Flag] {
-            values.clear();
+        match self.entries.get_mut(name) {
+            Some(values) if *values != Values::One(Arg::Flag) => values.push(Arg::Text(value)),
+            _ => self.set(name, value),
         }
-        values.push(Arg::Text(value));
     }
 
     /// Adds the arguments of another text behind the values that are there.
     pub fn merge(&mut self, raw: &'a [u8]) {
         for (name, value) in iter(raw) {
-            self.entries.entry(name).or_default().push(value);
+            match self.entries.entry(name) {
+                Entry::Occupied(mut values) => values.get_mut().push(value),
+                Entry::Vacant(none) => drop(none.insert(Values::One(value))),
+            }
         }
     }
 
     /// The arguments as a form, in order.
     pub fn form(&self) -> String {
-        self.segments().join("&")
+        let mut out = String::new();
+        for (name, values) in &self.entries {
+            push_segment(name, values.as_slice(), &mut out);
+        }
+        out
     }
 
     /// The arguments as a query: each name with its values is a segment, and segments are sorted by bytes.
     pub fn query(&self) -> String {
-        let mut segments = self.segments();
+        let segment = |(name, values): (&Cow<'a, [u8]>, &Values<'a>)| {
+            let mut out = String::new();
+            push_segment(name, values.as_slice(), &mut out);
+            out
+        };
+        let mut segments: Vec<String> = self.entries.iter().map(segment).collect();
         segments.sort_unstable();
         segments.join("&")
     }
-
-    fn segments(&self) -> Vec<String> {
-        self.entries
-            .iter()
-            .map(|(name, values)| segment(name, values))
-            .collect()
-    }
 }
 
-fn segment(name: &[u8], values: &[Arg<'_>]) -> String {
-    let mut out = String::new();
+/// Appends every value of a name, behind what is there.
+fn push_segment(name: &[u8], values: &[Arg<'_>], out: &mut String) {
     for value in values {
         if !out.is_empty() {
             out.push('&');
         }
-        escape(name, &mut out);
+        escape(name, out);
         if let Arg::Text(text) = value {
             out.push('=');
-            escape(text, &mut out);
+            escape(text, out);
         }
     }
-    out
 }
 
 /// Percent-encodes everything but `A–Z a–z 0–9 - . _ ~ ! ' ( ) *`.
