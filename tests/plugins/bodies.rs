@@ -1,39 +1,72 @@
 //! What the transformers do to bodies on the wire: framing, limits, statuses, and bodies that are left alone.
 
 use serde_json::{Value, json};
-use tests::gateway::Setup;
 use tests::upstream::Seen;
-use tests::{Gateway, Request, Upstream, script};
+use tests::wire::{Conn, Reply};
+use tests::{Gateway, Request, Setup, Upstream, http2, script, wire};
 
-/// A gateway whose route `/` carries one plugin; bodies beyond 1,000 bytes are too long to be changed.
-struct Changed {
-    gateway: Gateway,
-    upstream: Upstream,
+/// A gateway whose route `/` carries plugins.
+pub struct Changed {
+    pub gateway: Gateway,
+    pub upstream: Upstream,
 }
 
 impl Changed {
-    async fn by(plugin: &str, config: Value) -> Changed {
+    /// One plugin; bodies beyond 1,000 bytes are too long to be changed.
+    pub async fn by(plugin: &str, config: Value) -> Changed {
         let setup = Setup::node_flags(["--transform-max-body-size", "1000"]);
+        Changed::with(setup, &[(plugin, config)]).await
+    }
+
+    /// Any plugins, and any flags of the node.
+    pub async fn with(setup: Setup, plugins: &[(&str, Value)]) -> Changed {
         let (gateway, upstream) = (Gateway::with(setup).await, Upstream::start().await);
         let admin = gateway.admin();
         admin.service("orders", &upstream).await;
         let route = json!({ "name": "all", "paths": ["/"], "strip_path": false });
         admin.create("/services/orders/routes", route).await;
-        admin.plugin("/routes/all", plugin, config).await;
+        for (plugin, config) in plugins {
+            admin.plugin("/routes/all", plugin, config.clone()).await;
+        }
+        gateway.settled().await;
         Changed { gateway, upstream }
     }
 
-    async fn seen(&self, request: Request) -> Seen {
+    /// What the upstream gets of a request.
+    pub async fn seen(&self, request: Request) -> Seen {
         self.gateway.send(request).await.expect_status(200);
         self.upstream.last()
     }
 
-    async fn got(&self, response: &Value) -> tests::wire::Reply {
+    /// What a client gets of a response that is scripted.
+    pub async fn got(&self, response: &Value) -> Reply {
         self.gateway.get(&script(response)).await
+    }
+
+    /// The same over HTTP/2.
+    pub async fn got_by_http2(&self, request: &Request) -> Reply {
+        http2::exchange(self.gateway.node().proxy_tls, request).await
+    }
+
+    /// A connection to the node.
+    pub async fn connected(&self) -> Conn {
+        let conn = Conn::plain(self.gateway.node().proxy).await;
+        conn.expect("the port is open")
+    }
+
+    /// A line of the node's metrics.
+    pub async fn metric(&self, name: &str) -> u64 {
+        let request = Request::get("/metrics");
+        let reply = wire::exchange(self.gateway.node().status, &request).await;
+        let text = reply.text();
+        let value = text.lines().find_map(|line| line.strip_prefix(name));
+        let value = value.unwrap_or_else(|| panic!("no {name} in\n{text}"));
+        value.trim().parse().expect("a whole number")
     }
 }
 
-fn upload(kind: &str, body: &str) -> Request {
+/// A POST with a body of this type.
+pub fn upload(kind: &str, body: impl Into<Vec<u8>>) -> Request {
     Request::new("POST", "/x")
         .header("Content-Type", kind)
         .body(body)
@@ -96,12 +129,12 @@ async fn a_request_body_too_long_to_change_is_refused_and_any_other_passes() {
     let long = format!("a=1&b={}", "y".repeat(2000));
     let refused = changed
         .gateway
-        .send(upload("application/x-www-form-urlencoded", &long))
+        .send(upload("application/x-www-form-urlencoded", long.as_str()))
         .await;
     let refused = refused.expect_status(413);
     assert_eq!(refused.json()["message"], "Payload too large");
     assert_eq!(changed.upstream.requests(), 0);
-    let seen = changed.seen(upload("text/plain", &long)).await;
+    let seen = changed.seen(upload("text/plain", long.as_str())).await;
     assert_eq!(seen.body.len(), long.len());
 }
 

@@ -3,6 +3,10 @@
 mod access;
 mod basic_auth;
 mod bodies;
+mod bodies_encoded;
+mod bodies_framing;
+mod bodies_memory;
+mod bodies_streamed;
 mod documentation;
 mod hmac_auth;
 mod jwt;

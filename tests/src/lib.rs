@@ -7,6 +7,7 @@
 
 pub mod admin;
 pub mod authority;
+pub mod coding;
 pub mod curl;
 pub mod gateway;
 pub mod http2;

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use tests::coding::decode;
 use tests::upstream::Seen;
 use tests::wire::Reply;
 
-use super::coding::decode;
 use super::{Body, Line, Vector};
 use crate::compare::differences;
 

@@ -5,7 +5,6 @@
 //!
 //! Read [`Vector`], then `play` (how they are run), then `judge` (what counts as equal).
 
-mod coding;
 mod judge;
 mod play;
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use tests::coding::encode;
 use tests::wait::eventually_some;
 use tests::wire::Reply;
 use tests::{Gateway, Request, Setup, Upstream, script};
 
-use super::coding::encode;
 use super::judge::{BY, SERVICE_HOST};
 use super::{Bytes, Vector};
 

@@ -27,7 +27,7 @@ const NOT_WANTED: usize = 64 * 1024;
 /// How long that may take.
 const NOT_WANTED_FOR: Duration = Duration::from_secs(1);
 
-/// What is sent, and the length that was announced if it is still true.
+/// What is sent, and its length if that is known.
 type Outcome = (Source, Option<HeaderValue>);
 
 /// The body as the filters that want it leave it; one that is too long passes unchanged and says so.
@@ -56,14 +56,20 @@ pub(super) async fn filtered(
         // What came before is not looked at, whoever wanted it.
         discard(source, gate);
         let body = run(ctx, &wanting[first..], &Bytes::new()).unwrap_or_default();
-        return Ok((Source::Bytes(coded_again(ctx, coded, body)), None));
+        return Ok(sized(Source::Bytes(coded_again(ctx, coded, body))));
     }
     let received = match collected(ctx, gate, source, announced).await? {
         Ok(received) => received,
         Err(passes) => return Ok(passes),
     };
     let changed = changed(ctx, gate, coded, &received.bytes, wanting);
-    Ok((received.with(ctx, changed), None))
+    Ok(sized(received.with(ctx, changed)))
+}
+
+/// With its length, which over HTTP/2 an empty body would not have otherwise.
+fn sized(source: Source) -> Outcome {
+    let length = source.size_hint().exact().map(HeaderValue::from);
+    (source, length)
 }
 
 /// A body that was received whole.

@@ -3,11 +3,11 @@
 use std::io::{Read, Write};
 
 use flate2::Compression;
-use flate2::read::{GzDecoder, ZlibDecoder};
-use flate2::write::{GzEncoder, ZlibEncoder};
+use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
 /// The bytes in that coding; as they are in one that is not known here.
-pub(super) fn encode(coding: &str, plain: &[u8]) -> Vec<u8> {
+pub fn encode(coding: &str, plain: &[u8]) -> Vec<u8> {
     let level = Compression::default();
     let encoded = match coding {
         "gzip" | "x-gzip" => {
@@ -16,6 +16,11 @@ pub(super) fn encode(coding: &str, plain: &[u8]) -> Vec<u8> {
         }
         "deflate" => {
             let mut encoder = ZlibEncoder::new(Vec::new(), level);
+            encoder.write_all(plain).and_then(|()| encoder.finish())
+        }
+        // As some servers send it: without the frame of zlib.
+        "deflate (raw)" => {
+            let mut encoder = DeflateEncoder::new(Vec::new(), level);
             encoder.write_all(plain).and_then(|()| encoder.finish())
         }
         "br" => {
@@ -32,11 +37,12 @@ pub(super) fn encode(coding: &str, plain: &[u8]) -> Vec<u8> {
 }
 
 /// What the bytes were in that coding; an error in words if they are not in it.
-pub(super) fn decode(coding: &str, encoded: &[u8]) -> Result<Vec<u8>, String> {
+pub fn decode(coding: &str, encoded: &[u8]) -> Result<Vec<u8>, String> {
     let mut plain = Vec::new();
     let read = match coding {
         "gzip" | "x-gzip" => GzDecoder::new(encoded).read_to_end(&mut plain),
         "deflate" => ZlibDecoder::new(encoded).read_to_end(&mut plain),
+        "deflate (raw)" => DeflateDecoder::new(encoded).read_to_end(&mut plain),
         "br" => brotli::Decompressor::new(encoded, 4096).read_to_end(&mut plain),
         "zstd" => zstd::Decoder::new(encoded).and_then(|mut zstd| zstd.read_to_end(&mut plain)),
         _ => return Ok(encoded.to_vec()),
