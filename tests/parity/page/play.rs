@@ -89,13 +89,16 @@ impl Stage {
     }
 
     async fn missing_in_log(&self, vector: &Vector, reply: &Reply, from: usize) -> Vec<String> {
-        let id = reply.header("x-kong-request-id").unwrap_or_default();
-        let fails = vector.got.status.is_some();
+        // A failure is told in one line with the id of its request.
+        let id = match vector.got.status {
+            Some(_) => reply.header("x-kong-request-id").unwrap_or_default(),
+            None => "",
+        };
+        let while_it_ran = vector.log.iter().map(|text| (text, from, id));
+        let so_far = vector.load_log.iter().map(|text| (text, 0, ""));
         let mut missing = Vec::new();
-        for (text, from) in (vector.log.iter().map(|text| (text, from)))
-            .chain(vector.load_log.iter().map(|text| (text, 0)))
-        {
-            let is_there = |line: &str| line.contains(&**text) && (!fails || line.contains(id));
+        for (text, from, id) in while_it_ran.chain(so_far) {
+            let is_there = |line: &str| line.contains(&**text) && line.contains(id);
             let found = eventually_some(PATIENCE, async || {
                 let log = self.gateway.node().process.stderr();
                 log[from..].lines().any(is_there).then_some(())

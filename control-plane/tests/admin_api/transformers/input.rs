@@ -282,6 +282,34 @@ async fn commas_part_what_forms_and_files_say_under_a_bare_key() {
 }
 
 #[tokio::test]
+async fn a_file_of_yaml_may_use_dotted_names() {
+    let plane = Plane::start().await;
+    let text = "_format_version: '3.0'
+plugins:
+- name: request-transformer
+  config:
+    add.headers: x-a:1, x-b:2
+    add:
+      querystring:
+      - q:1,2
+    remove.body: secret
+    replace.uri: /new
+";
+    let headers = [("content-type", "text/yaml")];
+    plane
+        .raw("POST", "/config", &headers, text)
+        .await
+        .expect(201);
+    let listed = plane.get("/plugins").await.expect(200);
+    let config = &listed["data"][0]["config"];
+    assert_eq!(config["add"]["headers"], json!(["x-a:1", "x-b:2"]));
+    assert_eq!(config["add"]["querystring"], json!(["q:1,2"]));
+    assert_eq!(config["remove"]["body"], json!(["secret"]));
+    assert_eq!(config["replace"]["uri"], "/new");
+    assert_eq!(config["append"]["headers"], json!([]));
+}
+
+#[tokio::test]
 async fn json_takes_lists_only_and_parts_none_of_their_elements() {
     let plane = Plane::start().await;
     for (plugin, field, text, _) in comma_rules() {
