@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tests::authority::alone;
 use tests::tls::Front;
 use tests::wire::{Conn, Reply};
-use tests::{Gateway, Request, Setup, Upstream, script};
+use tests::{Gateway, Request, Setup, Upstream, eventually, script};
 
 /// A gateway whose service `orders` and route `all` take every path to the upstream.
 async fn gateway(setup: Setup, upstream: &Upstream) -> Gateway {
@@ -307,4 +307,23 @@ async fn with_untrusted_lua_off_a_template_fails_and_text_does_not() {
                 because 'untrusted_lua' config option is set to 'off'";
     let log = gateway.node().process.stderr();
     assert!(log.contains(line), "{log}");
+}
+
+#[tokio::test]
+async fn whoever_configures_what_can_only_fail_is_warned() {
+    let upstream = Upstream::start().await;
+    let gateway = gateway(Setup::default(), &upstream).await;
+    let config = json!({ "add": { "headers": ["x:$(a b)"] }, "replace": { "uri": "/$()" } });
+    plugin(&gateway, "request-transformer", config).await;
+    let planes = [&gateway.control_plane.process, &gateway.node().process];
+    for process in planes {
+        for line in [
+            "every request will fail: the template $(a b) does not compile: [string \"TMP\"]:1: ')' expected near 'b'",
+            "every request will fail: the template /$() does not compile: [string \"TMP\"]:1: unexpected symbol near ')'",
+        ] {
+            eventually(line, || async { process.stderr().contains(line) }).await;
+        }
+    }
+    gateway.get("/x").await.expect_status(500);
+    assert_eq!(upstream.requests(), 0);
 }

@@ -5,6 +5,8 @@ use super::serve::Call;
 use super::{Admin, expiry, wait};
 use crate::store::{Author, Committed, Rejection, Store, StoreError, Stored, Write, WriteError};
 use shared::entities;
+use shared::plugins::{Catalog, PluginConfig, RequestTransformer};
+use tracing::warn;
 
 impl Call<'_> {
     /// Commits the writes as one revision, and makes `reply` name it; waits for nodes if the request asked for that.
@@ -12,7 +14,11 @@ impl Call<'_> {
     /// # Errors
     /// What the store refuses, for callers that can look again and retry.
     pub async fn commit(&self, writes: Vec<Write>, reply: Reply) -> Result<Reply, WriteError> {
+        let doubts: Vec<_> = writes.iter().flat_map(doubts).collect();
         let committed = self.admin.write_past_expired(writes, &self.author).await?;
+        for (plugin, doubt) in doubts {
+            warn!(plugin, "every request will fail: {doubt}");
+        }
         Ok(wait::answer(self.admin, self.wait, reply, committed).await)
     }
 
@@ -57,6 +63,31 @@ impl Admin {
         }
         self.store.write(writes, author).await
     }
+}
+
+/// What was taken although it cannot work, with the id of the plugin that was told it (transformers.md 2.2).
+fn doubts(write: &Write) -> Vec<(String, String)> {
+    let (Write::Insert { kind, document }
+    | Write::Upsert { kind, document }
+    | Write::Update { kind, document, .. }) = write
+    else {
+        return Vec::new();
+    };
+    let text = |field| document.get(field).and_then(|value| value.as_str());
+    if *kind != "plugins" || text("name") != Some(RequestTransformer::NAME) {
+        return Vec::new();
+    }
+    let schema = Catalog::builtin().plugin(RequestTransformer::NAME);
+    let config = schema.and_then(|schema| {
+        let bytes = document.get("config")?.to_string();
+        let config = schema.parse(bytes.as_bytes()).ok()?;
+        config.downcast::<RequestTransformer>()
+    });
+    let id = text("id").unwrap_or_default();
+    let all = config.map(|config| config.doubts()).unwrap_or_default();
+    all.into_iter()
+        .map(|doubt| (id.to_owned(), doubt))
+        .collect()
 }
 
 fn kind_of(write: &Write) -> &'static str {

@@ -25,6 +25,31 @@ pub struct RequestTransformer {
     pub append: Set,
 }
 
+impl RequestTransformer {
+    /// What is taken although every request will fail by it: templates that do not compile, where that is not refused
+    /// (transformers.md 2.2).
+    pub fn doubts(&self) -> Vec<String> {
+        let uri = self.replace.uri.iter();
+        let removed = (self.remove.headers.iter().map(|entry| &entry.unused))
+            .chain(self.remove.querystring.iter().map(|entry| &entry.unused))
+            .chain(self.remove.body.iter().map(|entry| &entry.unused));
+        let headers = [
+            &self.replace.headers,
+            &self.add.headers,
+            &self.append.headers,
+        ];
+        let set = headers.into_iter().flatten().map(|entry| &entry.value);
+        let doubt = |template: &Template| {
+            let error = template.syntax_error()?;
+            Some(format!(
+                "the template {} does not compile: {error}",
+                template.source
+            ))
+        };
+        uri.chain(removed).chain(set).filter_map(doubt).collect()
+    }
+}
+
 /// Names to take away.
 #[derive(Clone, Debug, Deserialize, Record)]
 pub struct Remove {

@@ -86,13 +86,6 @@ impl Templates {
     }
 
     fn place(&mut self, template: &Template) -> usize {
-        if let Some(error) = template.syntax_error() {
-            let source = &template.source;
-            warn!(
-                source,
-                "request-transformer: every request will fail: {error}"
-            );
-        }
         self.0.push(template.clone());
         self.0.len() - 1
     }
@@ -193,6 +186,9 @@ impl Plan {
     }
 
     pub(super) fn new(config: &RequestTransformer) -> Self {
+        for doubt in config.doubts() {
+            warn!("request-transformer: every request will fail: {doubt}");
+        }
         let (mut head, mut body) = (Templates::default(), Templates::default());
         Self {
             uri: config
