@@ -45,6 +45,8 @@ pub struct Connection {
     in_flight: Cell<u32>,
     served: Cell<u64>,
     idle_since: Cell<Instant>,
+    /// When the client was given a piece of a body, while there is more of it to come.
+    handed: Cell<Option<Instant>>,
     ending: Cell<Ending>,
     driver: RefCell<Option<Waker>>,
     settings: Arc<ProxySettings>,
@@ -75,6 +77,7 @@ impl Connection {
             in_flight: Cell::new(0),
             served: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
+            handed: Cell::new(None),
             ending: Cell::new(Ending::Open),
             driver: RefCell::new(None),
             settings,
@@ -111,6 +114,13 @@ impl Connection {
     pub(crate) fn end(&self) {
         self.in_flight.set(self.in_flight.get().saturating_sub(1));
         self.idle_since.set(Instant::now());
+        self.handed.set(None);
+    }
+
+    /// A piece of a body went to the client, with more behind it that waits for the client to take this; or nothing
+    /// waits for the client any more.
+    pub(crate) fn hands(&self, waits: bool) {
+        self.handed.set(waits.then(Instant::now));
     }
 
     /// Asked at each poll by what drives the connection, which is woken when the answer changes.
@@ -130,14 +140,14 @@ impl Connection {
         }
     }
 
-    /// Ends once no request has run for `limit`. One timer per connection, not per request.
-    pub(crate) async fn idle_for(&self, limit: Duration) {
+    /// Ends once no request has run for `limit`, or once a client has not taken what it asked for in `patience`: what is
+    /// kept for it is memory that others wait for. One timer per connection, not per request.
+    pub(crate) async fn idle_for(&self, limit: Duration, patience: Duration) {
         loop {
-            let busy = self.in_flight.get() > 0;
-            let left = if busy {
-                limit
-            } else {
-                limit.saturating_sub(self.idle_since.get().elapsed())
+            let left = match (self.in_flight.get(), self.handed.get()) {
+                (0, _) => limit.saturating_sub(self.idle_since.get().elapsed()),
+                (_, Some(handed)) => patience.saturating_sub(handed.elapsed()),
+                (_, None) => limit,
             };
             if left.is_zero() {
                 return;
@@ -154,4 +164,43 @@ fn next_serial() -> u64 {
     }
     LAST.set(LAST.get() + 1);
     LAST.get()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn connection() -> Connection {
+        let address = "127.0.0.1:1".parse().expect("an address");
+        let settings = Arc::new(ProxySettings::new(&Config::default()));
+        Connection::new(address, address, false, None, settings)
+    }
+
+    #[tokio::test]
+    async fn a_connection_ends_when_it_idles_or_its_client_takes_nothing() {
+        let (short, long) = (Duration::from_millis(10), Duration::from_secs(60));
+        let conn = connection();
+        conn.idle_for(short, long).await;
+        conn.begin();
+        let busy = timeout(5 * short, conn.idle_for(short, short));
+        assert!(busy.await.is_err(), "it waits for the upstream");
+        conn.hands(true);
+        let slow = timeout(5 * short, conn.idle_for(short, long));
+        assert!(slow.await.is_err(), "it has more time to take a piece");
+        conn.idle_for(long, short).await;
+        conn.hands(false);
+        let waits = timeout(5 * short, conn.idle_for(short, short));
+        assert!(waits.await.is_err(), "it took the piece");
+        conn.hands(true);
+        conn.end();
+        conn.begin();
+        let next = timeout(5 * short, conn.idle_for(short, short));
+        assert!(
+            next.await.is_err(),
+            "the next answer has nothing of the last"
+        );
+    }
 }

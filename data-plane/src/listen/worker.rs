@@ -35,6 +35,8 @@ use crate::telemetry::metrics::Shard;
 
 /// How long a client has for its TLS handshake, and for each head it sends.
 const HANDSHAKE: Duration = Duration::from_secs(30);
+/// How long a client may leave a piece of its answer untaken.
+const UNTAKEN: Duration = Duration::from_secs(65);
 /// How long a connection that is to end may still carry part of a head.
 const HALF_A_HEAD: Duration = Duration::from_secs(5);
 
@@ -207,13 +209,15 @@ async fn connection(
     spoken(gate, stream, conn, speaks, drain).await
 }
 
-/// Ends a connection once the node drains, or once it has carried no request for `idle`. A task beside it: a poll of the
+/// Ends a connection once the node drains, or once it has carried no request for `idle` or nobody reads it. A task beside it: a poll of the
 /// connection itself, of which every request needs several, takes no lock and no timer for it.
 async fn watch(conn: Rc<Connection>, drain: CancellationToken, idle: Duration) {
-    let _ = drain.run_until_cancelled(conn.idle_for(idle)).await;
+    let _ = drain
+        .run_until_cancelled(conn.idle_for(idle, UNTAKEN))
+        .await;
     conn.end_it(Ending::Soon);
     // A head that never gets complete must not hold the connection.
-    conn.idle_for(HALF_A_HEAD).await;
+    conn.idle_for(HALF_A_HEAD, UNTAKEN).await;
     conn.end_it(Ending::Now);
 }
 

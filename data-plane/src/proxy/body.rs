@@ -15,6 +15,10 @@ use crate::carried::outgoing::UpstreamBody;
 /// How much of a body is read before connecting, so that it can be sent with its length and again on a retry.
 const BEFORE_CONNECTING: usize = 64 * 1024;
 
+/// How long a body that nobody wants is read, and how long it may pause: those of nginx.
+const LINGER: Duration = Duration::from_secs(30);
+const LINGER_IDLE: Duration = Duration::from_secs(5);
+
 /// How long a client may pause within a body that a plugin waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -145,6 +149,16 @@ impl RequestBody {
         Ok(())
     }
 
+    /// The answer does not need what is left of it. It is read all the same, for a while: a client whose connection is
+    /// closed while it still writes may never see the answer.
+    pub fn read_off(&mut self) {
+        if let Self::Stream { rest, .. } = std::mem::replace(self, Self::Sent) {
+            tokio::task::spawn_local(async move {
+                let _ = tokio::time::timeout(LINGER, read_off(rest)).await;
+            });
+        }
+    }
+
     /// Takes back a body that was handed out but not a byte of it sent.
     pub fn restore(&mut self, body: UpstreamBody) {
         if let (Self::Sent, UpstreamBody::Stream { front, rest }) = (&*self, body) {
@@ -182,6 +196,10 @@ async fn fill(read: &mut Gather, front: Bytes, rest: &mut Incoming) -> Result<bo
         }
     }
     Ok(false)
+}
+
+async fn read_off(mut rest: Incoming) {
+    while let Ok(Some(Ok(_))) = within(LINGER_IDLE, rest.frame()).await {}
 }
 
 /// Collects the pieces of a body; one piece alone, the usual case, is not copied.

@@ -83,6 +83,8 @@ pub struct ClientRequest {
     pub body: RequestBody,
     /// Whether the client sent one, be it empty.
     pub(crate) had_body: bool,
+    /// Whether the client waits to be asked for it (`Expect: 100-continue`).
+    pub(crate) expects: bool,
 }
 
 impl ClientRequest {

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Instant;
 
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::{CONTENT_TYPE, EXPECT, HOST};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -92,6 +92,7 @@ impl Ctx {
             id: RequestId::new(),
             request: ClientRequest {
                 had_body: had_length || !body.is_empty(),
+                expects: !body.is_empty() && parts.headers.contains_key(EXPECT),
                 method: parts.method,
                 path: String::new(),
                 path_len,

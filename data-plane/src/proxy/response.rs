@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, DATE, SERVER, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -24,6 +24,10 @@ use crate::listen::Gate;
 use crate::plugins::{self, BodyUse, Chosen};
 
 mod whole;
+
+/// How much of a body that is here goes out at once: the next piece follows when the client has taken most of this one, so
+/// that a request has not ended, and its connection is not idle, while much of the answer is still to be sent.
+const PIECE: usize = 256 * 1024;
 
 /// A request that is being served. When it is dropped early, the client has gone: that is logged as 499.
 pub struct Live {
@@ -46,6 +50,26 @@ impl Live {
         self.ctx
             .as_mut()
             .expect("a live request keeps its context until it has ended")
+    }
+
+    /// Whether the client has to take a piece before there is more. Over HTTP/2 one stream that waits says nothing about
+    /// the connection.
+    fn hands(&self, waits: bool) {
+        if let Some(ctx) = &self.ctx
+            && ctx.request.version != Version::HTTP_2
+        {
+            ctx.conn.hands(waits);
+        }
+    }
+
+    /// The answer is on its way: what the client still sends is read off.
+    fn answered(&mut self) {
+        if let Some(ctx) = &mut self.ctx
+            && ctx.request.version != Version::HTTP_2
+            && !ctx.request.expects
+        {
+            ctx.request.body.read_off();
+        }
     }
 
     /// The request has ended: log phase, access log, metrics.
@@ -348,6 +372,9 @@ impl ResponseBody {
         {
             lease.release(&self.live.gate);
         }
+        if ended || self.bodyless {
+            self.live.answered();
+        }
         self.live.end(self.status, self.sent);
     }
 }
@@ -364,7 +391,8 @@ impl Body for ResponseBody {
             | Source::Upstream { front: bytes, .. }
                 if !bytes.is_empty() =>
             {
-                Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))))
+                let piece = bytes.split_to(bytes.len().min(PIECE));
+                Poll::Ready(Some(Ok(Frame::data(piece))))
             }
             Source::Bytes(_) => Poll::Ready(None),
             Source::Trailed { trailers, .. } => Poll::Ready(
@@ -403,6 +431,8 @@ impl Body for ResponseBody {
             }
             Poll::Pending => {}
         }
+        this.live
+            .hands(matches!(polled, Poll::Ready(Some(Ok(_)))) && !this.source.is_end());
         polled
     }
 

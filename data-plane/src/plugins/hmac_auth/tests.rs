@@ -30,6 +30,7 @@ fn request(version: Version, lines: &[(&'static str, &'static str)]) -> ClientRe
         headers,
         body: RequestBody::Empty,
         had_body: false,
+        expects: false,
     }
 }
 
