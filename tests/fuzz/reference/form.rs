@@ -135,18 +135,18 @@ impl Args {
         segments.join("&")
     }
 
+    /// Nothing is written of an argument that has neither name nor value.
     fn segments(&self) -> Vec<String> {
         let one = |name: &[u8], value: &Value| match value {
             Some(text) => format!("{}={}", escaped(name), escaped(text)),
             None => escaped(name),
         };
         let segment = |(name, values): &(Vec<u8>, Vec<Value>)| {
-            values
-                .iter()
-                .map(|value| one(name, value))
-                .collect::<Vec<_>>()
-                .join("&")
+            let all: Vec<String> = values.iter().map(|value| one(name, value)).collect();
+            let written: Vec<String> = all.into_iter().filter(|text| !text.is_empty()).collect();
+            written.join("&")
         };
-        self.0.iter().map(segment).collect()
+        let all: Vec<String> = self.0.iter().map(segment).collect();
+        all.into_iter().filter(|text| !text.is_empty()).collect()
     }
 }

@@ -148,15 +148,20 @@ impl<'a> Args<'a> {
             push_segment(name, values.as_slice(), &mut out);
             out
         };
-        let mut segments: Vec<String> = self.entries.iter().map(segment).collect();
+        let segments = self.entries.iter().map(segment);
+        let mut segments: Vec<String> = segments.filter(|segment| !segment.is_empty()).collect();
         segments.sort_unstable();
         segments.join("&")
     }
 }
 
-/// Appends every value of a name, behind what is there.
+/// Appends every value of a name, behind what is there. Without name and value there is nothing to write: a template
+/// may have made a new name empty.
 fn push_segment(name: &[u8], values: &[Arg<'_>], out: &mut String) {
-    for value in values {
+    let written = values
+        .iter()
+        .filter(|value| !name.is_empty() || **value != Arg::Flag);
+    for value in written {
         if !out.is_empty() {
             out.push('&');
         }

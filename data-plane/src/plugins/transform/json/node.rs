@@ -198,9 +198,8 @@ fn array<'a>(
 
 /// What is left of the paths whose first step matches and is not their last: what the last step leads to stays whole.
 fn beyond<'p>(paths: &[&'p [Step]], matches: impl Fn(&Step) -> bool) -> Vec<&'p [Step]> {
-    tails(paths, matches)
-        .filter(|path| !path.is_empty())
-        .collect()
+    let longer = paths.iter().filter(|path| path.len() > 1);
+    tails(longer, matches).collect()
 }
 
 fn open(scanner: &mut Scanner<'_>, opening: u8, depth: usize) -> Result<(), Malformed> {
@@ -210,6 +209,7 @@ fn open(scanner: &mut Scanner<'_>, opening: u8, depth: usize) -> Result<(), Malf
 }
 
 /// Behind an item: whether another one follows.
+#[inline]
 fn goes_on(scanner: &mut Scanner<'_>, closing: u8) -> Result<bool, Malformed> {
     scanner.blanks();
     if scanner.take(closing) {
@@ -221,12 +221,12 @@ fn goes_on(scanner: &mut Scanner<'_>, closing: u8) -> Result<bool, Malformed> {
 }
 
 /// What is left of the paths whose first step matches.
-pub(super) fn tails<'p>(
-    paths: &[&'p [Step]],
+pub(super) fn tails<'i, 'p: 'i>(
+    paths: impl IntoIterator<Item = &'i &'p [Step]>,
     matches: impl Fn(&Step) -> bool,
 ) -> impl Iterator<Item = &'p [Step]> {
     paths
-        .iter()
+        .into_iter()
         .filter_map(|path| path.split_first())
         .filter(move |(step, _)| matches(step))
         .map(|(_, rest)| rest)
