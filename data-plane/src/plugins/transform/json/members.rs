@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 
 use super::node::Node;
 use super::scan::Quoted;
-use super::text::{decode, quote, write_quoted};
+use super::text::{decode, escape, respell};
 
 /// Up to so many members are looked at one by one: most objects have fewer, and an index costs more than it saves.
 const FEW: usize = 16;
@@ -67,15 +67,12 @@ impl<'a> Name<'a> {
         }
     }
 
+    /// Writes it without its quotes.
     fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Name::Plain(inside) => {
-                out.push(b'"');
-                out.extend_from_slice(inside);
-                out.push(b'"');
-            }
-            Name::Escaped(both) => write_quoted(&both.0, out),
-            Name::Given(text) => quote(text, out),
+            Name::Plain(inside) => out.extend_from_slice(inside),
+            Name::Escaped(both) => respell(both.0.inside, out),
+            Name::Given(text) => escape(text, out),
         }
     }
 }
@@ -186,9 +183,9 @@ impl<'a> Members<'a> {
         let mut separator = b'{';
         for Member { name, value } in &self.entries {
             let Some(value) = value else { continue };
-            out.push(separator);
+            out.extend_from_slice(&[separator, b'"']);
             name.write(out);
-            out.push(b':');
+            out.extend_from_slice(b"\":");
             value.write(out);
             separator = b',';
         }

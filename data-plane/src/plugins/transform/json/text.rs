@@ -59,6 +59,12 @@ fn push(c: char, out: &mut Vec<u8>) {
 /// Writes `text` as a JSON string: `/` and everything beyond ASCII as they are, lone surrogates as escapes.
 pub fn quote(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
+    escape(text, out);
+    out.push(b'"');
+}
+
+/// The inside of what [`quote`] writes.
+pub(super) fn escape(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(at) = special::<0xED>(rest, 0) {
         out.extend_from_slice(&rest[..at]);
@@ -66,7 +72,6 @@ pub fn quote(text: &[u8], out: &mut Vec<u8>) {
         rest = &rest[quote_special(rest, out)..];
     }
     out.extend_from_slice(rest);
-    out.push(b'"');
 }
 
 /// Writes the one character that `text` starts with and returns how many bytes of `text` it took.
@@ -95,17 +100,6 @@ fn quote_special(text: &[u8], out: &mut Vec<u8>) -> usize {
     };
     out.extend_from_slice(&[b'\\', short]);
     1
-}
-
-/// Writes a string of the document: as it came, but for the escapes that are undone.
-pub(super) fn write_quoted(string: &Quoted<'_>, out: &mut Vec<u8>) {
-    out.push(b'"');
-    if string.respelled {
-        respell(string.inside, out);
-    } else {
-        out.extend_from_slice(string.inside);
-    }
-    out.push(b'"');
 }
 
 /// Writes the inside of a string with every escape undone that need not be one.

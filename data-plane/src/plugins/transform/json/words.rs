@@ -25,6 +25,13 @@ pub(super) fn word(text: &[u8], at: usize) -> u64 {
 #[inline]
 pub(super) fn special<const ALSO: u8>(text: &[u8], from: usize) -> Option<usize> {
     let rest = text.get(from..)?;
+    // Most strings are short.
+    if let Some(bytes) = rest.first_chunk() {
+        let found = specials::<ALSO>(u64::from_le_bytes(*bytes));
+        if found != 0 {
+            return Some(from + first(found));
+        }
+    }
     for (i, bytes) in rest.as_chunks::<8>().0.iter().enumerate() {
         let found = specials::<ALSO>(u64::from_le_bytes(*bytes));
         if found != 0 {
