@@ -227,3 +227,91 @@ fn shown(body: &[u8]) -> String {
     let text: String = String::from_utf8_lossy(body).chars().take(300).collect();
     format!("{text:?} ({} bytes)", body.len())
 }
+
+#[cfg(test)]
+mod notices {
+    use serde_json::json;
+
+    use super::*;
+
+    fn lines(lines: &[(&str, &str)]) -> Vec<Line> {
+        let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+        lines.iter().map(owned).collect()
+    }
+
+    #[test]
+    fn whatever_reaches_the_upstream_otherwise_than_it_must() {
+        let vector = json!({
+            "id": "x", "config": {},
+            "request": { "line": "POST /x?a=1", "headers": [["X-A", "1"]], "body": "{ \"a\":1}" },
+            "sent": { "headers": [["x-a", "1"], ["x-a", "2"]], "body": { "json": { "a": 1 } } },
+        });
+        let vector: Vector = serde_json::from_value(vector).expect("a vector");
+        let good = Seen {
+            method: "POST".into(),
+            path: "/x?a=1".into(),
+            headers: lines(&[
+                ("Host", "upstream.local:1"),
+                ("X-A", "1"),
+                ("x-a", "2"),
+                ("X-Forwarded-For", "::1"),
+                ("Content-Length", "9"),
+            ]),
+            body: b"{\"a\":1.0}".to_vec(),
+            connection: 1,
+        };
+        assert_eq!(vector.judge_sent(Some(&good), 1), [""; 0]);
+        assert_eq!(vector.judge_sent(None, 1).len(), 1);
+        let changes: [fn(&mut Seen); 9] = [
+            |seen| seen.method = "PUT".into(),
+            |seen| seen.path = "/x".into(),
+            |seen| seen.headers[0].1 = "gw.test".into(),
+            |seen| seen.headers[1].1 = "2".into(),
+            |seen| drop(seen.headers.remove(2)),
+            |seen| seen.headers.push(("x-b".into(), "1".into())),
+            |seen| seen.headers[4].1 = "8".into(),
+            |seen| seen.body = b"{\"a\":2  }".to_vec(),
+            |seen| seen.body = b"{\"a\":1   ".to_vec(),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut seen = good.clone();
+            change(&mut seen);
+            assert_eq!(
+                vector.judge_sent(Some(&seen), 1).len(),
+                1,
+                "change {number}"
+            );
+        }
+    }
+
+    #[test]
+    fn whatever_reaches_the_client_otherwise_than_it_must() {
+        let vector = json!({
+            "id": "x", "config": {},
+            "upstream": { "status": 404, "headers": [["X-A", "1"]], "body": "b=1&a=2" },
+            "got": { "headers": [["x-a", "1"]], "body": { "form": "a=2&b=1" } },
+        });
+        let vector: Vector = serde_json::from_value(vector).expect("a vector");
+        let good = Reply {
+            status: 404,
+            headers: lines(&[("X-A", "1"), ("Content-Length", "7"), ("Via", "1.1 x")]),
+            body: b"b=1&a=2".to_vec(),
+            ..Reply::default()
+        };
+        let judged = |reply: &Reply| vector.judge_reply(reply, b"b=1&a=2");
+        assert_eq!(judged(&good), [""; 0]);
+        let changes: [fn(&mut Reply); 6] = [
+            |reply| reply.status = 200,
+            |reply| reply.note = "truncated",
+            |reply| drop(reply.headers.remove(0)),
+            |reply| drop(reply.headers.remove(1)),
+            |reply| reply.headers.push(("Server".into(), "up".into())),
+            |reply| reply.body = b"b=1&a=3".to_vec(),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut reply = good.clone();
+            change(&mut reply);
+            assert_eq!(judged(&reply).len(), 1, "change {number}");
+        }
+    }
+}
