@@ -84,6 +84,7 @@ pub const ASKED: &[&Asked] = &[&HEADERS, &KEY, &JSON_1K, &JSON_10K, &JSON_100K];
 pub const ON_REQUESTS: &str = "headers-request";
 pub const ON_RESPONSES: &str = "headers-response";
 pub const ON_BOTH: &str = "headers-both";
+pub const NONE_APPLIES: &str = "headers-idle";
 pub const ONE_KIB: &str = "json-1k";
 pub const HUNDRED_KIB: &str = "json-100k";
 pub const THREE: &str = "three";
@@ -120,7 +121,7 @@ pub static CASES: &[Case] = &[
         },
     },
     Case {
-        route: "headers-idle",
+        route: NONE_APPLIES,
         title: "10 operations on headers, none applies",
         asked: &HEADERS,
         plugins: || json!([plugin("request-transformer", idle())]),

@@ -19,7 +19,7 @@ use crate::alone::{self, Alone};
 use crate::cpu::{cores, model, pin, used};
 use crate::load::{Question, ask, wrk_is_there};
 use crate::peers::{self, Peer};
-use cases::{ASKED, Asked, CASES};
+use cases::{ASKED, Asked, CASES, Case};
 
 /// Everything that was measured.
 #[derive(Default)]
@@ -102,10 +102,15 @@ async fn node(
     node
 }
 
-/// Every route of the node and the request it gets.
+/// Every route of the node and the request it gets: those of one request together, the one without plugins first.
 fn routes() -> impl Iterator<Item = (&'static str, &'static Asked)> {
-    let off = ASKED.iter().map(|asked| (asked.off, *asked));
-    CASES.iter().map(|case| (case.route, case.asked)).chain(off)
+    ASKED.iter().flat_map(|asked| {
+        let same = |case: &&Case| case.asked.off == asked.off;
+        let on = CASES.iter().filter(same).map(|case| case.route);
+        std::iter::once(asked.off)
+            .chain(on)
+            .map(|route| (route, *asked))
+    })
 }
 
 async fn count(
@@ -148,20 +153,17 @@ async fn time(
             "left out: wrk is not installed (Debian: wrk); the harness makes the load, slower"
         );
     }
-    let mut targets: Vec<(Target, u32, Question)> = routes()
-        .map(|(route, asked)| {
-            let question =
-                Question::new(node.proxy, format!("/{route}{}", asked.path), asked.headers);
-            (Target::Node(route), node.process.id(), question)
+    // What is compared is measured at nearly the same time.
+    let targets: Vec<(Target, u32, Question)> = routes()
+        .flat_map(|(route, asked)| {
+            let path = format!("/{route}{}", asked.path);
+            let question = |address| Question::new(address, path.clone(), asked.headers);
+            let node = (Target::Node(route), node.process.id(), question(node.proxy));
+            let rival = nginx.filter(|_| route != asked.off);
+            let rival = rival.map(|it| (Target::Nginx(route), it.id(), question(it.address)));
+            std::iter::once(node).chain(rival)
         })
         .collect();
-    targets.extend(nginx.into_iter().flat_map(|nginx| {
-        CASES.iter().map(|case| {
-            let path = format!("/{}{}", case.route, case.asked.path);
-            let question = Question::new(nginx.address, path, case.asked.headers);
-            (Target::Nginx(case.route), nginx.id(), question)
-        })
-    }));
     for (_, _, question) in &targets {
         ask(question, Duration::from_secs(1), wrk).await?;
     }

@@ -1,7 +1,8 @@
 //! Prints the figures, and which aims they meet.
 
 use super::cases::{
-    CASES, Case, HUNDRED_KIB, ON_BOTH, ON_REQUESTS, ON_RESPONSES, ONE_KIB, THREE, THREE_JSON,
+    CASES, Case, HUNDRED_KIB, NONE_APPLIES, ON_BOTH, ON_REQUESTS, ON_RESPONSES, ONE_KIB, THREE,
+    THREE_JSON,
 };
 use super::memory::{CLIENTS, EACH};
 use super::{Figures, Target};
@@ -114,12 +115,17 @@ fn aims(figures: &Figures) {
             .find(|case| case.route == route)
             .expect("every name is a case")
     };
-    for route in [ON_REQUESTS, ON_RESPONSES, ON_BOTH] {
+    for route in [ON_REQUESTS, ON_RESPONSES, ON_BOTH, NONE_APPLIES] {
         let case = case(route);
         at_most(
             &format!("{}: instructions added", case.title),
             1500.0,
             figures.added(case),
+        );
+        at_least(
+            &format!("{}: over no plugin", case.title),
+            0.97,
+            figures.over_off(case).map(|spread| spread.median),
         );
     }
     let ratio = |spread: Option<Spread>| spread.map(|spread| spread.median);
