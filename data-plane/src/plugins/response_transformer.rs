@@ -6,7 +6,7 @@ use shared::plugins::ResponseTransformer;
 use shared::types::{Entry, Pair};
 
 use super::transform::content_type::is_json_response;
-use super::transform::headers::{self, Name};
+use super::transform::headers::{self, Name, Sieve};
 use super::transform::json::{Document, Kind, Malformed};
 use super::transform::response::{
     Texts, header, header_renames, header_values, typed_values, warn_malformed,
@@ -103,14 +103,21 @@ impl Handler {
 
 impl HeaderSteps {
     fn run(&self, headers: &mut HeaderMap) {
-        for name in &self.remove {
+        let look_ups = self.remove.len() + self.rename.len() + self.replace.len();
+        let mut there = Sieve::of(headers, look_ups);
+        for name in self.remove.iter().filter(|name| there.may_hold(name)) {
             headers::remove(headers, name);
         }
         for (from, to) in &self.rename {
-            headers::rename(headers, from, to);
+            if there.may_hold(from) {
+                headers::rename(headers, from, to);
+                there.take_in(to);
+            }
         }
         for (name, value) in &self.replace {
-            headers::replace(headers, name, value);
+            if there.may_hold(name) {
+                headers::replace(headers, name, value);
+            }
         }
         for (name, value) in &self.add {
             headers::add(headers, name, value);

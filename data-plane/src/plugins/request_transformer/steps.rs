@@ -8,7 +8,7 @@ use tracing::warn;
 use super::compile::{Plan, Rendered, Steps};
 use crate::plugins::transform::args::{self, Args};
 use crate::plugins::transform::content_type::{self, RequestBody};
-use crate::plugins::transform::headers::{self, Name};
+use crate::plugins::transform::headers::{self, Name, Sieve};
 use crate::plugins::transform::template::Scope;
 
 /// The parts of a request that the plugin reads and changes.
@@ -133,22 +133,27 @@ impl Plan {
         texts: &Rendered,
     ) {
         let steps = &self.headers;
-        for name in &steps.remove {
+        let look_ups = steps.remove.len() + steps.rename.len() + steps.replace.len();
+        let mut there = Sieve::of(headers, look_ups);
+        for name in steps.remove.iter().filter(|name| there.may_hold(name)) {
             headers::remove(headers, name);
         }
         for (from, to) in &steps.rename {
+            if !there.may_hold(from) {
+                continue;
+            }
             if is_host(to) {
                 rename_to_host(headers, host, from);
             } else {
                 headers::rename(headers, from, to);
+                there.take_in(to);
             }
         }
         for (name, source) in &steps.replace {
-            let value = source.value(texts);
             if is_host(name) {
-                *host = Some(value.into_owned());
-            } else {
-                headers::replace(headers, name, &value);
+                *host = Some(source.value(texts).into_owned());
+            } else if there.may_hold(name) {
+                headers::replace(headers, name, &source.value(texts));
             }
         }
         for (name, source) in &steps.add {
