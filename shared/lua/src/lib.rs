@@ -1,1 +1,21 @@
-//! The Lua engine that both planes may use: sandbox, limits, compilation (custom-plugins.md 2.1, 6.2, 6.3).
+//! The Lua engine that both planes may use (custom-plugins.md 2.1, 6.2, 6.3): sandbox, limits, compilation.
+//!
+//! Read in this order: [`Script`] is source that compiles, [`State`] one virtual machine that runs it, `sandbox.lua` what
+//! scripts see there, [`limits`] what ends those that run for too long, [`json`] how values cross the border.
+//!
+//! What a script may ask of a request is not known here: the data plane hands that in.
+
+mod engine;
+mod error;
+pub mod json;
+pub mod limits;
+mod pattern;
+mod script;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use error::Failure;
+pub use mlua;
+pub use script::{Kind, Script};
+pub use state::{Options, State, Trust};

@@ -1,0 +1,146 @@
+//! The thread that looks after calls. It sleeps while nothing has run for a while, so an idle node costs nothing.
+
+#![allow(unsafe_code)]
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use super::TICK;
+use super::interrupt::POKE;
+
+/// How many looks in a row find nothing before the thread goes to sleep.
+const QUIET: u32 = 100;
+
+/// What the watchdog knows of one thread that runs Lua.
+#[derive(Debug)]
+pub(super) struct Slot(Arc<Watched>);
+
+#[derive(Debug)]
+struct Watched {
+    thread: libc::pthread_t,
+    /// Microseconds since the start of the watchdog at which the call may be too old; 0 while there is none.
+    due: AtomicU64,
+    /// Held while a signal is sent, and taken away by the thread before it ends: no signal goes to a thread that is gone.
+    alive: Mutex<bool>,
+}
+
+struct Watchdog {
+    started: Instant,
+    thread: Thread,
+    sleeping: AtomicBool,
+    watched: Mutex<Vec<Weak<Watched>>>,
+}
+
+/// Enters this thread into the list.
+pub(super) fn register() -> Slot {
+    let watched = Arc::new(Watched {
+        // SAFETY: it has no preconditions.
+        thread: unsafe { libc::pthread_self() },
+        due: AtomicU64::new(0),
+        alive: Mutex::new(true),
+    });
+    let mut list = locked(&watchdog().watched);
+    list.retain(|other| other.strong_count() > 0);
+    list.push(Arc::downgrade(&watched));
+    drop(list);
+    Slot(watched)
+}
+
+impl Slot {
+    /// A call begins that may take `cpu`.
+    pub(super) fn begin(&self, cpu: Duration) {
+        let dog = watchdog();
+        let due = (dog.started.elapsed() + cpu).as_micros() as u64;
+        self.0.due.store(due.max(1), Ordering::SeqCst);
+        // After the store: either the dog sees the call, or we see that it sleeps.
+        if dog.sleeping.load(Ordering::SeqCst) {
+            dog.thread.unpark();
+        }
+    }
+
+    /// It has ended.
+    pub(super) fn end(&self) {
+        self.0.due.store(0, Ordering::Release);
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        *locked(&self.0.alive) = false;
+    }
+}
+
+fn watchdog() -> &'static Watchdog {
+    static DOG: OnceLock<Watchdog> = OnceLock::new();
+    DOG.get_or_init(|| {
+        let spawned = thread::Builder::new()
+            .name("lua-watchdog".to_owned())
+            .spawn(|| {
+                loop {
+                    match DOG.get() {
+                        Some(dog) => dog.look(),
+                        None => thread::sleep(TICK), // It is being made.
+                    }
+                }
+            });
+        Watchdog {
+            started: Instant::now(),
+            thread: spawned
+                .expect("a process that serves can start one more thread")
+                .thread()
+                .clone(),
+            sleeping: AtomicBool::new(false),
+            watched: Mutex::default(),
+        }
+    })
+}
+
+impl Watchdog {
+    /// Looks until nothing has run for a while, then sleeps until something does.
+    fn look(&self) {
+        let mut quiet = 0;
+        while quiet < QUIET {
+            thread::sleep(TICK);
+            quiet = if self.poke_all() { 0 } else { quiet + 1 };
+        }
+        self.sleeping.store(true, Ordering::SeqCst);
+        if !self.poke_all() {
+            thread::park();
+        }
+        self.sleeping.store(false, Ordering::SeqCst);
+    }
+
+    /// Pokes every thread whose call may be too old; says whether any runs one.
+    fn poke_all(&self) -> bool {
+        let now = self.started.elapsed().as_micros() as u64;
+        let watched: Vec<_> = locked(&self.watched)
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect();
+        let mut running = false;
+        for watched in watched {
+            let due = watched.due.load(Ordering::SeqCst);
+            running |= due != 0;
+            if due != 0 && due <= now {
+                watched.poke();
+            }
+        }
+        running
+    }
+}
+
+impl Watched {
+    fn poke(&self) {
+        let alive = locked(&self.alive);
+        if *alive {
+            // SAFETY: the thread lives, since it would wait for `alive` before it ends, and has the handler installed.
+            unsafe { libc::pthread_kill(self.thread, POKE) };
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
