@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use derive::Settings;
-use shared::settings::{Addresses, HeaderTokens, Listeners, LogLevel, Origins, Size, Violation};
+use shared::settings::{
+    Addresses, HeaderTokens, Listeners, LogLevel, Origins, Size, UntrustedLua, Violation, Words,
+};
 
 /// The settings of a control plane.
 #[derive(Clone, Debug, Settings)]
@@ -80,9 +82,37 @@ pub struct Config {
     #[setting(default = "server_tokens, latency_tokens, X-Kong-Request-Id")]
     pub headers: HeaderTokens,
 
+    /// What Lua in the configuration may do, as the nodes have it: what the `sandbox` has, everything (`on`), nothing
+    /// (`off`, which refuses functions).
+    #[setting(default = "sandbox")]
+    pub untrusted_lua: UntrustedLua,
+
+    /// The Lua modules that code in the sandbox may load.
+    #[setting(default = "")]
+    pub untrusted_lua_sandbox_requires: Words,
+
+    /// The names that code in the sandbox sees beside the usual ones.
+    #[setting(default = "")]
+    pub untrusted_lua_sandbox_environment: Words,
+
     /// How much is logged to standard error.
     #[setting(default = "notice")]
     pub log_level: LogLevel,
+}
+
+impl Config {
+    /// How Lua in the configuration is run when it is checked.
+    pub fn lua(&self) -> lua::Options {
+        lua::Options {
+            trust: match self.untrusted_lua {
+                UntrustedLua::On => lua::Trust::Whole,
+                UntrustedLua::Sandbox => lua::Trust::Sandbox,
+                UntrustedLua::Off => lua::Trust::Nothing,
+            },
+            requires: self.untrusted_lua_sandbox_requires.0.clone(),
+            environment: self.untrusted_lua_sandbox_environment.0.clone(),
+        }
+    }
 }
 
 fn check(config: &Config) -> Vec<Violation> {

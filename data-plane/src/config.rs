@@ -129,16 +129,16 @@ pub struct Config {
     #[setting(default = "30")]
     pub transform_memory_wait: Seconds,
 
-    /// Whether values may hold templates: `sandbox` or `off`.
+    /// What Lua in the configuration may do: what the `sandbox` has, everything (`on`), nothing (`off`).
     #[setting(default = "sandbox")]
     pub untrusted_lua: UntrustedLua,
 
-    /// The Lua modules that code in the configuration may load.
-    #[setting(default = "", unbuilt = "loading Lua modules")]
+    /// The Lua modules that code in the sandbox may load.
+    #[setting(default = "")]
     pub untrusted_lua_sandbox_requires: Words,
 
-    /// The further Lua names that code in the configuration may use.
-    #[setting(default = "", unbuilt = "adding names to the Lua sandbox")]
+    /// The names that code in the sandbox sees beside the usual ones.
+    #[setting(default = "")]
     pub untrusted_lua_sandbox_environment: Words,
 
     /// The largest configuration that the node takes.
@@ -148,6 +148,21 @@ pub struct Config {
     /// How much is logged to standard error.
     #[setting(default = "notice")]
     pub log_level: LogLevel,
+}
+
+impl Config {
+    /// How Lua in the configuration is run.
+    pub fn lua(&self) -> lua::Options {
+        lua::Options {
+            trust: match self.untrusted_lua {
+                UntrustedLua::On => lua::Trust::Whole,
+                UntrustedLua::Sandbox => lua::Trust::Sandbox,
+                UntrustedLua::Off => lua::Trust::Nothing,
+            },
+            requires: self.untrusted_lua_sandbox_requires.0.clone(),
+            environment: self.untrusted_lua_sandbox_environment.0.clone(),
+        }
+    }
 }
 
 fn check(config: &Config) -> Vec<Violation> {

@@ -131,6 +131,7 @@ impl Running {
 /// # Errors
 /// See [`StartError`]; nothing is left running.
 pub fn start(config: Config) -> Result<Running, StartError> {
+    crate::plugins::transform::machine::configure(config.lua());
     let workers = config.workers.count();
     let bound = config
         .proxy_listen

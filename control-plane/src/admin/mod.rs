@@ -107,6 +107,7 @@ impl Drop for Serving<'_> {
 
 impl Admin {
     pub fn new(store: Store, hub: Hub, config: Config) -> Arc<Admin> {
+        lua::answer_schemas(config.lua());
         let endpoints = endpoints::all(config.admin_legacy_aliases);
         let hostname = hostname::get().unwrap_or_default();
         Arc::new(Admin {

@@ -58,6 +58,9 @@ pub struct Worker {
     pub grace: Duration,
 }
 
+/// Room for JSON that nests as deep as it may; what is not used costs nothing.
+const STACK: usize = 8 << 20;
+
 /// Starts the thread of a worker. It ends once it has drained.
 ///
 /// # Errors
@@ -66,6 +69,7 @@ pub fn spawn(worker: Worker) -> io::Result<JoinHandle<()>> {
     let name = format!("worker-{}", worker.index);
     std::thread::Builder::new()
         .name(name)
+        .stack_size(STACK)
         .spawn(move || match run(worker) {
             Ok(()) => {}
             Err(error) => tracing::error!(%error, "worker stopped"),

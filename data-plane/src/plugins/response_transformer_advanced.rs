@@ -13,8 +13,10 @@ use super::transform::response::{
     header, header_renames, header_values, typed_values, warn_malformed,
 };
 use super::{BodyUse, Ctx, PhaseSet, Phases, Plugin};
+use functions::Functions;
 use removal::remove_values;
 
+mod functions;
 #[cfg(test)]
 mod properties;
 mod removal;
@@ -27,6 +29,7 @@ pub struct Handler {
     add: Gated<Values>,
     append: Gated<Values>,
     replace_body: Option<Bytes>,
+    functions: Gated<Functions>,
     /// Empty: everything may stay.
     allow: Vec<Path>,
     /// Names are paths, so a root array has something to be addressed in.
@@ -111,6 +114,10 @@ impl Plugin for Handler {
             add: values(&config.add),
             append: values(&config.append),
             replace_body: replace.body.clone().map(Bytes::from),
+            functions: Gated::new(
+                &config.transform.if_status,
+                Functions::new(&config.transform, path),
+            ),
             allow: config
                 .allow
                 .json
@@ -219,6 +226,7 @@ impl Handler {
     fn changes_json(&self, status: StatusCode) -> bool {
         let values = [&self.replace, &self.add, &self.append];
         !self.allow.is_empty()
+            || self.functions_at(status).is_some()
             || self
                 .remove
                 .at(status)
@@ -228,6 +236,12 @@ impl Handler {
                 .any(|gated| gated.at(status).is_some_and(|values| values.entries > 0))
     }
 
+    /// The functions, if there are any that apply.
+    fn functions_at(&self, status: StatusCode) -> Option<&Functions> {
+        let functions = self.functions.at(status)?;
+        (!functions.is_empty()).then_some(functions)
+    }
+
     /// Where the steps that apply go in a body.
     fn paths(&self, status: StatusCode) -> Vec<&Path> {
         let removed = self.remove.at(status).into_iter().flat_map(|r| &r.json);
@@ -235,7 +249,12 @@ impl Handler {
             .into_iter()
             .filter_map(|gated| gated.at(status))
             .flat_map(|values| values.json.iter().map(|(path, _)| path));
-        removed.chain(set).chain(&self.allow).collect()
+        let functions = self.functions_at(status).into_iter();
+        removed
+            .chain(set)
+            .chain(functions.flat_map(Functions::paths))
+            .chain(&self.allow)
+            .collect()
     }
 
     fn change_body(&self, status: StatusCode, body: &[u8]) -> Option<Bytes> {
@@ -280,10 +299,33 @@ impl Handler {
         {
             document.append_at(path, value);
         }
-        // Literal names address nothing in an array, which is then not filtered either.
+        match self.functions_at(status) {
+            Some(functions) if functions.take_members() => functions.change_members(&mut document),
+            Some(functions) => {
+                let changed = functions.change(document.write());
+                return self.filtered(changed).map(Some);
+            }
+            None => {}
+        }
+        self.filter(&mut document);
+        Ok(Some(document.write()))
+    }
+
+    /// Leaves only what may stay. Literal names address nothing in an array, which is then not filtered either.
+    fn filter(&self, document: &mut Document<'_>) {
         if !self.allow.is_empty() && (self.nested || document.kind() == Kind::Object) {
             document.keep_only(&self.allow);
         }
-        Ok(Some(document.write()))
+    }
+
+    /// The same for what functions have made of a body: it is another text now.
+    fn filtered(&self, body: Vec<u8>) -> Result<Vec<u8>, Malformed> {
+        if self.allow.is_empty() {
+            return Ok(body);
+        }
+        let paths: Vec<&Path> = self.allow.iter().collect();
+        let mut document = Document::parse_along(&body, &paths)?;
+        self.filter(&mut document);
+        Ok(document.write())
     }
 }

@@ -6,6 +6,9 @@ pub enum Failure {
     /// It raised this, as Lua words it: `[string "TMP"]:1: attempt to …`.
     #[error("{0}")]
     Raised(String),
+    /// The chunk should have returned a function, and returned one of these.
+    #[error("Bad return value from function, expected function type, got {0}")]
+    NoFunction(&'static str),
     /// It ran for too long.
     #[error("{}", crate::limits::TOO_LONG)]
     TooLong,

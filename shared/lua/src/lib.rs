@@ -5,6 +5,7 @@
 //!
 //! What a script may ask of a request is not known here: the data plane hands that in.
 
+mod check;
 mod engine;
 mod error;
 pub mod json;
@@ -15,6 +16,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use check::answer_schemas;
 pub use error::Failure;
 pub use mlua;
 pub use script::{Kind, Script};

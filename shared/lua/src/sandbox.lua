@@ -6,7 +6,8 @@ local G = _G
 local error, getmetatable, pairs, pcall = error, getmetatable, pairs, pcall
 local rawset, select, setmetatable, tostring, type = rawset, select, setmetatable, tostring, type
 local concat, sort, sub = table.concat, table.sort, string.sub
-local gmatch = string.gmatch
+local gmatch, lower, swap = string.gmatch, string.lower, string.gsub
+local rawget = rawget
 
 -- An engine function answers true and its results, or false and what is wrong.
 local function pass(ok, ...)
@@ -322,7 +323,26 @@ local function shown(value)
   return tostring(value)
 end
 
+-- Names of headers are found in any case; one with `_` finds the header with `-`, too.
+local headers = {
+  __index = function(of, name)
+    if type(name) ~= "string" then
+      return nil
+    end
+    name = lower(name)
+    local value = rawget(of, name)
+    if value == nil then
+      value = rawget(of, (swap(name, "_", "-")))
+    end
+    return value
+  end,
+  __metatable = false,
+}
+
 return {
+  headers = function(of)
+    return setmetatable(of, headers)
+  end,
   -- The names that a script sees; those of the process if it is trusted.
   environment = function(trusted)
     return environment(trusted and G or base)

@@ -59,6 +59,7 @@ pub struct State {
 
 /// What `sandbox.lua` gives back.
 struct Entry {
+    headers: Function,
     environment: Function,
     template: Function,
     call: Function,
@@ -86,6 +87,7 @@ impl State {
         let entry: Table = sandbox.call((functions, requires, names))?;
         Ok(Self {
             entry: Entry {
+                headers: entry.get("headers")?,
                 environment: entry.get("environment")?,
                 template: entry.get("template")?,
                 call: entry.get("call")?,
@@ -112,6 +114,14 @@ impl State {
         self.entry
             .template
             .call((roots, self.trust == Trust::Whole))
+    }
+
+    /// A table of headers by their names in small letters, which from now on finds them in any case, and with `_` for `-`.
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn header_names(&self, table: Table) -> mlua::Result<Table> {
+        self.entry.headers.call(table)
     }
 
     /// What an expression prints in this environment: nil and false nothing, a list its elements.
@@ -177,18 +187,24 @@ impl State {
         Ok(function)
     }
 
+    /// Runs the chunk of a function, without calling the function or keeping it.
+    ///
+    /// # Errors
+    /// [`Failure`]: it does not run, or returns no function.
+    pub(crate) fn prove(&self, script: &Script) -> Result<(), Failure> {
+        let chunk = script.load(&self.lua).map_err(|error| said(&error))?;
+        self.run(&chunk, Limits::default()).map(drop)
+    }
+
     /// Runs a chunk in an environment of its own; it must return a function.
-    pub(crate) fn run(&self, chunk: &Function, limits: Limits) -> Result<Function, Failure> {
+    fn run(&self, chunk: &Function, limits: Limits) -> Result<Function, Failure> {
         let environment: mlua::Result<Table> =
             self.entry.environment.call(self.trust == Trust::Whole);
         let set = environment.and_then(|environment| chunk.set_environment(environment));
         set.map_err(|error| said(&error))?;
         match self.guarded(limits, || self.entry.call.call((chunk,)))? {
             Value::Function(function) => Ok(function),
-            other => Err(Failure::Raised(format!(
-                "Bad return value from function, expected function type, got {}",
-                engine::kind(&other)
-            ))),
+            other => Err(Failure::NoFunction(engine::kind(&other))),
         }
     }
 

@@ -429,8 +429,7 @@ fn what_is_no_function_is_told() {
     let ended = state
         .call(&script, Value::Nil, Limits::default())
         .map(|_| ());
-    let expected = "Bad return value from function, expected function type, got number";
-    assert_eq!(ended, Err(Failure::Raised(expected.to_owned())));
+    assert_eq!(ended, Err(Failure::NoFunction("number")));
     assert!(Script::function("return function( end").is_err());
     let long = format!("--{}", "x".repeat(1 << 20));
     assert!(Script::function(&long).is_err());

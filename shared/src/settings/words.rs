@@ -81,15 +81,15 @@ words! {
 
 words! {
     /// Whether configuration may hold Lua, and how freely it runs.
-    UntrustedLua, "`off` or `sandbox`" {
-        /// A value that holds a template fails.
+    UntrustedLua, "`off`, `sandbox` or `on`" {
+        /// A value that holds a template fails, and functions are refused.
         "off" => Off,
-        /// Templates run with a short list of names.
+        /// Lua sees a short list of names.
         "sandbox" => Sandbox,
+        /// Lua sees everything, files and environment included.
+        "on" => On,
     }
-    refused {
-        "on" => "Lua outside the sandbox is not built yet",
-    }
+    refused {}
 }
 
 words! {

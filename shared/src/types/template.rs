@@ -1,4 +1,4 @@
-//! `$( … )` templates, as far as they can be read without a Lua engine.
+//! `$( … )` templates. The simple look-ups, which most are, are read here; all else is Lua's.
 
 use super::{Text, text_value};
 
@@ -27,8 +27,19 @@ pub enum Piece {
 pub struct Expression {
     /// Without `$(` and `)`.
     pub source: String,
-    /// What it says; an `Err` is the message of Lua's compiler, with which rendering fails.
-    pub meaning: Result<Vec<Operand>, String>,
+    /// What it says.
+    pub meaning: Meaning,
+}
+
+/// How an expression gets its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// Of these, the first that is neither nil nor false.
+    Native(Vec<Operand>),
+    /// What Lua makes of it.
+    Lua,
+    /// It does not compile: what Lua's compiler says, with which rendering fails.
+    Broken(String),
 }
 
 /// One side of an `or`: the first that is neither nil nor false is the result.
@@ -58,10 +69,6 @@ pub enum Step {
     Index(i64),
 }
 
-/// Lua source of a function. Refused until there is an engine to run it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LuaFunction(pub String);
-
 impl Template {
     /// Whether it is the same for every request.
     pub fn is_constant(&self) -> bool {
@@ -79,7 +86,7 @@ impl Template {
     pub fn syntax_error(&self) -> Option<&str> {
         self.pieces.iter().find_map(|piece| match piece {
             Piece::Expression(Expression {
-                meaning: Err(error),
+                meaning: Meaning::Broken(error),
                 ..
             }) => Some(error.as_str()),
             _ => None,
@@ -89,14 +96,8 @@ impl Template {
 
 impl Text for Template {
     fn parse(text: &str) -> Result<Self, String> {
-        parse::template(text)
+        Ok(parse::template(text))
     }
 }
 
-impl Text for LuaFunction {
-    fn parse(_: &str) -> Result<Self, String> {
-        Err("Lua functions are not supported by this version of Headgate yet".to_owned())
-    }
-}
-
-text_value!(Template, LuaFunction);
+text_value!(Template);

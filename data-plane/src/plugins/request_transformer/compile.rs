@@ -11,7 +11,7 @@ use tracing::warn;
 
 use crate::plugins::transform::headers::{self, Name};
 use crate::plugins::transform::json;
-use crate::plugins::transform::template::{Scope, render};
+use crate::plugins::transform::template::{Compiled, Scope, render};
 
 /// Everything one configuration does.
 #[derive(Debug, Default)]
@@ -65,7 +65,7 @@ pub(super) struct Text {
 
 /// Templates whose results [`Source::Rendered`] refers to by place; some are rendered for their failure alone.
 #[derive(Debug, Default)]
-pub(super) struct Templates(Vec<Template>);
+pub(super) struct Templates(Vec<Compiled>);
 
 /// What the templates were for one request.
 pub(super) type Rendered = Vec<Vec<u8>>;
@@ -86,16 +86,13 @@ impl Templates {
     }
 
     fn place(&mut self, template: &Template) -> usize {
-        self.0.push(template.clone());
+        self.0.push(Compiled::new(template));
         self.0.len() - 1
     }
 
     /// Renders all of them, before anything is changed and whether or not their entries will apply.
     pub(super) fn render(&self, scope: &Scope<'_>) -> Result<Rendered, String> {
-        self.0
-            .iter()
-            .map(|template| render(template, scope))
-            .collect()
+        render(&self.0, scope)
     }
 }
 

@@ -5,7 +5,6 @@
 
 use futures_util::future::LocalBoxFuture;
 use shared::plugins::RequestTransformer;
-use shared::types::Step;
 
 use super::{Ctx, Flow, PhaseSet, Phases, Plugin};
 use crate::proxy::body::BodyError;
@@ -131,14 +130,7 @@ fn with_parts<T>(ctx: &mut Ctx, run: impl FnOnce(&mut Parts<'_>) -> T) -> T {
     let (request, upstream) = (&mut ctx.request, &mut ctx.upstream);
     let captures = ctx.captures.as_ref();
     let path = &request.path;
-    let captured = |step: &Step| {
-        let captures = captures?;
-        let text = match step {
-            Step::Key(name) => captures.name(name, path),
-            Step::Index(number) => captures.get(usize::try_from(*number).ok()?, path),
-        };
-        text.map(str::to_owned)
-    };
+    let captured: Vec<_> = captures.map_or_else(Vec::new, |captures| captures.iter(path).collect());
     run(&mut Parts {
         headers: &mut request.headers,
         client_host: request.host.as_ref(),

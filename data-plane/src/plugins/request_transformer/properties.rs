@@ -79,7 +79,7 @@ fn with_parts<T>(
         headers: &mut headers,
         client_host: None,
         client_query: Some(query),
-        captures: &|_| None,
+        captures: &[],
         templates: true,
         method: &mut None,
         path: &mut String::new(),

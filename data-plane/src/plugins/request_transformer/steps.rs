@@ -2,14 +2,13 @@
 
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Method};
-use shared::types::Step;
 use tracing::warn;
 
 use super::compile::{Plan, Rendered, Steps};
 use crate::plugins::transform::args::{self, Args};
 use crate::plugins::transform::content_type::{self, RequestBody};
 use crate::plugins::transform::headers::{self, Name, Sieve};
-use crate::plugins::transform::template::Scope;
+use crate::plugins::transform::template::{Captured, Scope};
 
 /// The parts of a request that the plugin reads and changes.
 pub(super) struct Parts<'a> {
@@ -20,7 +19,7 @@ pub(super) struct Parts<'a> {
     /// The query as the client sent it, without `?`.
     pub(super) client_query: Option<&'a str>,
     /// Captures of the route's regular expression.
-    pub(super) captures: &'a dyn Fn(&Step) -> Option<String>,
+    pub(super) captures: &'a [Captured<'a>],
     /// Whether templates are rendered.
     pub(super) templates: bool,
     /// What goes up instead of what the client sent; `None` is no change.

@@ -6,6 +6,7 @@ pub mod encoding;
 pub mod headers;
 pub mod json;
 pub mod lua_number;
+pub mod machine;
 pub mod multipart;
 pub mod response;
 pub mod template;

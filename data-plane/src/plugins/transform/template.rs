@@ -4,9 +4,62 @@
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue};
-use shared::types::{Expression, Operand, Piece, Step, Template};
+use lua::Script;
+use shared::types::{Meaning, Operand, Piece, Step, Template};
 
 use super::args::{self, Arg};
+use super::machine::{Environment, Roots};
+
+/// A template, ready to be rendered.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    source: Box<str>,
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    Text(Box<str>),
+    /// The first of these that is neither nil nor false.
+    Native(Vec<Operand>),
+    Lua(Script),
+    /// What Lua's compiler said.
+    Broken(String),
+}
+
+impl Compiled {
+    /// Compiles what the template leaves to Lua.
+    pub fn new(template: &Template) -> Self {
+        Self {
+            source: template.source.as_str().into(),
+            parts: template.pieces.iter().map(Part::new).collect(),
+        }
+    }
+
+    /// The first expression that Lua would not compile.
+    pub fn syntax_error(&self) -> Option<&str> {
+        self.parts.iter().find_map(|part| match part {
+            Part::Broken(error) => Some(error.as_str()),
+            _ => None,
+        })
+    }
+}
+
+impl Part {
+    fn new(piece: &Piece) -> Self {
+        match piece {
+            Piece::Text(text) => Part::Text(text.as_str().into()),
+            Piece::Expression(expression) => match &expression.meaning {
+                Meaning::Native(operands) => Part::Native(operands.clone()),
+                Meaning::Broken(error) => Part::Broken(error.clone()),
+                Meaning::Lua => match Script::expression(&expression.source) {
+                    Ok(script) => Part::Lua(script),
+                    Err(failure) => Part::Broken(failure.to_string()),
+                },
+            },
+        }
+    }
+}
 
 /// What templates see: the request as it was when the plugin started.
 pub struct Scope<'a> {
@@ -16,43 +69,89 @@ pub struct Scope<'a> {
     pub host: Option<&'a HeaderValue>,
     /// The raw query; empty without one.
     pub query: &'a str,
-    /// Captures of the route's regular expression.
-    pub captures: &'a dyn Fn(&Step) -> Option<String>,
+    /// Captures of the route's regular expression: number, name if it has one, text.
+    pub captures: &'a [Captured<'a>],
     /// Whether `untrusted_lua` lets them be rendered at all.
     pub allowed: bool,
 }
 
-/// The text of a template for one request.
+/// One capture: its number, its name if it has one, its text.
+pub type Captured<'a> = (usize, Option<&'a str>, &'a str);
+
+/// The texts of some templates for one request.
 ///
 /// # Errors
 /// What the error log says of it, in Kong's words.
-pub fn render(template: &Template, scope: &Scope<'_>) -> Result<Vec<u8>, String> {
-    let mut out = Vec::new();
-    for piece in &template.pieces {
-        match piece {
-            Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-            Piece::Expression(expression) => evaluate(expression, scope)
-                .map_err(|error| {
-                    format!(
-                        "failed to render the template {}, error:{error}",
-                        template.source
-                    )
-                })?
-                .print(&mut out),
+pub fn render(templates: &[Compiled], scope: &Scope<'_>) -> Result<Vec<Vec<u8>>, String> {
+    let mut renderer = Renderer {
+        scope,
+        templates,
+        environment: None,
+    };
+    let render = |template| renderer.render(template);
+    templates.iter().map(render).collect()
+}
+
+struct Renderer<'a> {
+    scope: &'a Scope<'a>,
+    templates: &'a [Compiled],
+    /// Made for the first expression that needs Lua, for all of them.
+    environment: Option<Environment>,
+}
+
+impl Renderer<'_> {
+    fn render(&mut self, template: &Compiled) -> Result<Vec<u8>, String> {
+        let fail = |error: &str| {
+            format!(
+                "failed to render the template {}, error:{error}",
+                template.source
+            )
+        };
+        // A template is compiled as a whole: what does not compile anywhere fails before anything runs.
+        if let Some(error) = template.syntax_error().filter(|_| self.scope.allowed) {
+            return Err(fail(error));
         }
+        let mut out = Vec::new();
+        for part in &template.parts {
+            match part {
+                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
+                _ if !self.scope.allowed => return Err(fail(OFF)),
+                Part::Native(operands) => evaluate(operands, self.scope)
+                    .map_err(|error| fail(&error))?
+                    .print(&mut out),
+                Part::Lua(script) => out.extend(
+                    self.lua(script)
+                        .map_err(|failure| fail(&failure.to_string()))?,
+                ),
+                Part::Broken(error) => return Err(fail(error)),
+            }
+        }
+        Ok(out)
     }
-    Ok(out)
+
+    fn lua(&mut self, script: &Script) -> Result<Vec<u8>, lua::Failure> {
+        let environment = match self.environment.take() {
+            Some(environment) => environment,
+            None => Environment::new(self.scope, self.roots())?,
+        };
+        self.environment.insert(environment).render(script)
+    }
+
+    /// Every name that some expression uses.
+    fn roots(&self) -> Roots {
+        let sources = self
+            .templates
+            .iter()
+            .map(|template| Roots::of(&template.source));
+        sources.fold(Roots::default(), Roots::or)
+    }
 }
 
 /// What Kong logs when somebody meets a template with `untrusted_lua = off`.
 const OFF: &str =
     "loading of untrusted Lua code disabled because 'untrusted_lua' config option is set to 'off'";
 
-fn evaluate<'a>(expression: &'a Expression, scope: &Scope<'a>) -> Result<Value<'a>, String> {
-    if !scope.allowed {
-        return Err(OFF.to_owned());
-    }
-    let operands = expression.meaning.as_ref().map_err(String::clone)?;
+fn evaluate<'a>(operands: &'a [Operand], scope: &Scope<'a>) -> Result<Value<'a>, String> {
     let mut value = Value::Nil;
     for operand in operands {
         value = match operand {
@@ -73,8 +172,6 @@ enum Value<'a> {
     Boolean(bool),
     Text(Cow<'a, [u8]>),
     List(Vec<Value<'a>>),
-    /// One of the tables themselves.
-    Table,
 }
 
 impl Value<'_> {
@@ -92,49 +189,36 @@ impl Value<'_> {
                     value.print(out);
                 }
             }
-            Value::Table => out.extend_from_slice(b"table"),
         }
     }
 }
 
 fn follow<'a>(root: &str, steps: &'a [Step], scope: &Scope<'a>) -> Result<Value<'a>, String> {
     let Some((first, rest)) = steps.split_first() else {
-        return Ok(if is_table(root) {
-            Value::Table
-        } else {
-            Value::Nil
-        });
+        return Ok(Value::Nil); // Not a native form.
     };
     let mut value = match (root, first) {
         ("headers", Step::Key(name)) => header(name, scope),
         ("query_params", Step::Key(name)) => argument(name, scope),
-        ("uri_captures", step) => (scope.captures)(step).map_or(Value::Nil, |text| {
-            Value::Text(Cow::Owned(text.into_bytes()))
-        }),
-        (root, _) if is_table(root) => Value::Nil,
-        (root, _) => return Err(cannot_index(&format!("global '{root}'"), "nil")),
+        ("uri_captures", step) => captured(step, scope),
+        _ => Value::Nil,
     };
     let mut parent = first;
     for step in rest {
-        value = index(value, step).map_err(|kind| {
-            let name = if let Step::Key(name) = parent {
-                name
-            } else {
-                "?"
-            };
-            cannot_index(&format!("field '{name}'"), kind)
-        })?;
+        value = index(value, step).map_err(|kind| cannot_index(parent, kind))?;
         parent = step;
     }
     Ok(value)
 }
 
-fn is_table(root: &str) -> bool {
-    matches!(root, "headers" | "query_params" | "uri_captures" | "shared")
-}
-
-fn cannot_index(what: &str, kind: &str) -> String {
-    format!("[string \"TMP\"]:1: attempt to index {what} (a {kind} value)")
+/// Lua knows the name of what was looked up last, if it was one.
+fn cannot_index(looked_up: &Step, kind: &str) -> String {
+    match looked_up {
+        Step::Key(name) => {
+            format!("[string \"TMP\"]:1: attempt to index field '{name}' (a {kind} value)")
+        }
+        Step::Index(_) => format!("[string \"TMP\"]:1: attempt to index a {kind} value"),
+    }
 }
 
 /// A value inside a value; the kind of what has none inside.
@@ -147,10 +231,21 @@ fn index<'a>(value: Value<'a>, step: &Step) -> Result<Value<'a>, &'static str> {
                 .unwrap_or(Value::Nil))
         }
         // Lua looks into the methods of strings, where nothing is that could be printed.
-        (Value::List(_) | Value::Text(_) | Value::Table, _) => Ok(Value::Nil),
+        (Value::List(_) | Value::Text(_), _) => Ok(Value::Nil),
         (Value::Nil, _) => Err("nil"),
         (Value::Boolean(_), _) => Err("boolean"),
     }
+}
+
+fn captured<'a>(step: &Step, scope: &Scope<'a>) -> Value<'a> {
+    let is = |(number, name, _): &&Captured<'a>| match step {
+        Step::Key(key) => *name == Some(key.as_str()),
+        Step::Index(index) => i64::try_from(*number) == Ok(*index),
+    };
+    let found = scope.captures.iter().find(is);
+    found.map_or(Value::Nil, |(_, _, text)| {
+        Value::Text(Cow::Borrowed(text.as_bytes()))
+    })
 }
 
 fn header<'a>(name: &str, scope: &Scope<'a>) -> Value<'a> {
@@ -194,6 +289,7 @@ fn list<'a>(mut values: impl Iterator<Item = Value<'a>>) -> Value<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use shared::types::Text;
 
     use super::*;
@@ -203,6 +299,11 @@ mod tests {
     }
 
     fn rendered_if(allowed: bool, source: &str) -> Result<String, String> {
+        let template = Template::parse(source).expect("any text is one");
+        in_scope(allowed, &Compiled::new(&template))
+    }
+
+    fn in_scope(allowed: bool, template: &Compiled) -> Result<String, String> {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("x-foo", "1"),
@@ -217,16 +318,11 @@ mod tests {
             headers: &headers,
             host: Some(&HeaderValue::from_static("gw.test")),
             query: "a=1&b=x%20y&m=1&m=2&f&e=",
-            captures: &|step| match step {
-                Step::Index(0) => Some("/u/7".to_owned()),
-                Step::Index(1) => Some("7".to_owned()),
-                Step::Key(name) if name == "user" => Some("bob".to_owned()),
-                _ => None,
-            },
+            captures: &[(0, None, "/u/7"), (1, None, "7"), (2, Some("user"), "bob")],
             allowed,
         };
-        let template = Template::parse(source).expect("native");
-        render(&template, &scope).map(|text| String::from_utf8(text).expect("UTF-8"))
+        let texts = render(std::slice::from_ref(template), &scope)?;
+        Ok(String::from_utf8(texts.concat()).expect("UTF-8"))
     }
 
     #[test]
@@ -269,7 +365,7 @@ mod tests {
             ("$(query_params.A)", ""),
             (
                 "$(uri_captures[0])|$(uri_captures[1])|$(uri_captures.user)|$(uri_captures[2])",
-                "/u/7|7|bob|",
+                "/u/7|7|bob|bob",
             ),
             ("$(false)$(nil)$(true)", "true"),
             ("$(shared.v)$(nope)", ""),
@@ -293,10 +389,7 @@ mod tests {
                 "$(query_params.f.x)",
                 "attempt to index field 'f' (a boolean value)",
             ),
-            (
-                "$(headers['x-foo'][3].x)",
-                "attempt to index field '?' (a nil value)",
-            ),
+            ("$(headers['x-foo'][3].x)", "attempt to index a nil value"),
             ("a$(shared.v = 1)", "')' expected near '='"),
             ("$()", "unexpected symbol near ')'"),
         ] {
@@ -304,6 +397,93 @@ mod tests {
                 "failed to render the template {source}, error:[string \"TMP\"]:1: {error}"
             );
             assert_eq!(rendered(source), Err(expected), "{source}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_compile_fails_before_anything_runs() {
+        let error = "[string \"TMP\"]:1: ')' expected near 'b'";
+        let source = "$(nope.x)$(a b)";
+        let expected = format!("failed to render the template {source}, error:{error}");
+        assert_eq!(rendered(source), Err(expected));
+    }
+
+    #[test]
+    fn expressions_that_are_no_look_ups_are_luas() {
+        for (source, expected) in [
+            ("$(query_params.a + 1)", "2"),
+            ("$(#query_params.m)", "2"),
+            ("$(type(headers['x-foo']))$(type(headers))", "tabletable"),
+            ("$(query_params.a and 'yes' or 'no')", "yes"),
+            (
+                "$(query_params.b:sub(1, 1))$(headers.x_one:upper())",
+                "xONE",
+            ),
+            ("$(headers['x' .. '-foo'])", "1, 2"),
+            (
+                "$(headers[1] == nil)$(query_params['f'] == true)",
+                "truetrue",
+            ),
+            ("$(uri_captures['user'] .. uri_captures[1])", "bob7"),
+            ("$(shared.v == nil)", "true"),
+            ("$(10/4)-$(1 == 1)-$(not true)", "2.5-true-"),
+            ("$(headers.X_One .. headers.host)", "onegw.test"),
+        ] {
+            assert_eq!(rendered(source).as_deref(), Ok(expected), "{source}");
+        }
+    }
+
+    /// A native form both ways: natively, and by Lua.
+    fn both_ways(expression: &str) -> [Result<String, String>; 2] {
+        let source = format!("$({expression})");
+        let template = Template::parse(&source).expect("any text is one");
+        let native = Compiled::new(&template);
+        assert!(
+            matches!(native.parts[..], [Part::Native(_)]),
+            "{expression}"
+        );
+        let script = Script::expression(expression).expect("it compiles");
+        let lua = Compiled {
+            source: source.into(),
+            parts: vec![Part::Lua(script)],
+        };
+        [native, lua].map(|template| in_scope(true, &template))
+    }
+
+    fn operand() -> impl Strategy<Value = String> {
+        let step = prop::sample::select(vec![
+            ".a",
+            ".b",
+            ".f",
+            ".m",
+            ".e",
+            ".nope",
+            "['x-foo']",
+            "['X-ONE']",
+            "[\"x_one\"]",
+            ".u_s",
+            ".host",
+            "[0]",
+            "[1]",
+            "[2]",
+            "[3]",
+            ".user",
+            ".x_empty",
+        ]);
+        let root = prop::sample::select(vec!["headers", "query_params", "uri_captures"]);
+        let path = (root, prop::collection::vec(step, 1..3))
+            .prop_map(|(root, steps)| format!("{root}{}", steps.concat()));
+        prop_oneof![
+            4 => path,
+            1 => prop::sample::select(vec!["'text'", "\"it's\"", "7", "0", "true", "false", "nil", "'a\\n'"]).prop_map(str::to_owned),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn native_forms_mean_what_they_mean_in_lua(operands in prop::collection::vec(operand(), 1..4)) {
+            let [native, lua] = both_ways(&operands.join(" or "));
+            prop_assert_eq!(native, lua);
         }
     }
 }

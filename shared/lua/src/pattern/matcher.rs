@@ -269,7 +269,7 @@ impl<'a> Matcher<'a> {
         let group = usize::from(digit).checked_sub(usize::from(b'1'));
         let caught = match group.and_then(|group| self.groups.get(group)) {
             Some(&(start, Length::Closed(length))) => &self.text[start..start + length],
-            Some((_, Length::Place)) => &[],
+            Some((_, Length::Place)) => return Ok(None),
             _ => return Err("invalid capture index"),
         };
         Ok(self.text[s..]

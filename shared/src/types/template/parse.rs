@@ -1,9 +1,10 @@
 //! Splits a template and reads the expressions that need no Lua.
 
-use super::{Expression, Operand, Piece, Step, Template};
+use super::{Expression, Meaning, Operand, Piece, Step, Template};
+use crate::types::lua::{self, LuaUnit};
 
 /// Reads a template. An unbalanced `$(` is text.
-pub(super) fn template(text: &str) -> Result<Template, String> {
+pub(super) fn template(text: &str) -> Template {
     let closing = closing(text);
     let mut pieces = Vec::new();
     let (mut done, mut from) = (0, 0);
@@ -15,16 +16,16 @@ pub(super) fn template(text: &str) -> Result<Template, String> {
         if done < at {
             pieces.push(Piece::Text(text[done..at].to_owned()));
         }
-        pieces.push(Piece::Expression(expression(&text[at + 2..end])?));
+        pieces.push(Piece::Expression(expression(&text[at + 2..end])));
         (done, from) = (end + 1, end + 1);
     }
     if done < text.len() {
         pieces.push(Piece::Text(text[done..].to_owned()));
     }
-    Ok(Template {
+    Template {
         source: text.to_owned(),
         pieces,
-    })
+    }
 }
 
 /// Of each opening parenthesis, where the one is that closes it. One pass, however many are never closed.
@@ -45,93 +46,73 @@ fn closing(text: &str) -> Vec<Option<usize>> {
     closing
 }
 
-/// Why an expression is not one of the native forms.
-enum Stop {
-    /// Lua's compiler would say this.
-    Syntax(String),
-    /// It may be fine, for an engine.
-    NeedsLua,
-}
-
-fn expression(source: &str) -> Result<Expression, String> {
+fn expression(source: &str) -> Expression {
     let meaning = match alternatives(&mut Scanner { rest: source }) {
-        Ok(operands) => Ok(operands),
-        Err(Stop::Syntax(near)) => Err(format!("[string \"TMP\"]:1: {near}")),
-        Err(Stop::NeedsLua) => return Err(needs_lua(source)),
+        Some(operands) => Meaning::Native(operands),
+        None => match lua::check(LuaUnit::Expression, source) {
+            Ok(()) => Meaning::Lua,
+            Err(error) => Meaning::Broken(error),
+        },
     };
-    Ok(Expression {
+    Expression {
         source: source.to_owned(),
         meaning,
-    })
+    }
 }
 
-fn needs_lua(source: &str) -> String {
-    format!(
-        "expression '$({source})' needs Lua, which this version of Headgate does not evaluate yet \
-         (use name.key, name['key'], name[1] and or 'text')"
-    )
-}
-
-fn alternatives(scanner: &mut Scanner<'_>) -> Result<Vec<Operand>, Stop> {
+/// The operands of `or`; `None` for anything else, which is Lua's to read.
+fn alternatives(scanner: &mut Scanner<'_>) -> Option<Vec<Operand>> {
     let mut operands = vec![operand(scanner)?];
     loop {
         scanner.skip_blanks();
         if scanner.rest.is_empty() {
-            return Ok(operands);
+            return Some(operands);
         }
-        match scanner.word() {
-            Some("or") => operands.push(operand(scanner)?),
-            Some("and") => return Err(Stop::NeedsLua),
-            Some(word) => return Err(Stop::Syntax(format!("')' expected near '{word}'"))),
-            None if scanner.rest.starts_with('=') && !scanner.rest.starts_with("==") => {
-                return Err(Stop::Syntax("')' expected near '='".to_owned()));
-            }
-            None => return Err(Stop::NeedsLua),
+        if scanner.word()? != "or" {
+            return None;
         }
+        operands.push(operand(scanner)?);
     }
 }
 
-fn operand(scanner: &mut Scanner<'_>) -> Result<Operand, Stop> {
+fn operand(scanner: &mut Scanner<'_>) -> Option<Operand> {
     scanner.skip_blanks();
-    if scanner.rest.is_empty() {
-        return Err(Stop::Syntax("unexpected symbol near ')'".to_owned()));
-    }
-    if let Some(text) = scanner.quoted()? {
-        return Ok(Operand::Text(text));
+    if let Some(text) = scanner.quoted() {
+        return Some(Operand::Text(text?));
     }
     if let Some(number) = scanner.whole_number() {
-        return Ok(Operand::Text(number.to_string()));
+        return Some(Operand::Text(number.to_string()));
     }
-    match scanner.word() {
-        Some("true") => Ok(Operand::Boolean(true)),
-        Some("false") => Ok(Operand::Boolean(false)),
-        Some("nil") => Ok(Operand::Nil),
-        Some("not" | "function" | "kong" | "ngx" | "require" | "type") => Err(Stop::NeedsLua),
-        Some(word) if KEYWORDS.contains(&word) => {
-            Err(Stop::Syntax(format!("unexpected symbol near '{word}'")))
-        }
-        None => Err(scanner.strange_start()),
-        Some(root) => Ok(Operand::Path {
+    match scanner.word()? {
+        "true" => Some(Operand::Boolean(true)),
+        "false" => Some(Operand::Boolean(false)),
+        "nil" => Some(Operand::Nil),
+        root if ROOTS.contains(&root) => Some(Operand::Path {
             root: root.to_owned(),
             steps: steps(scanner)?,
         }),
+        _ => None,
     }
 }
 
+/// The names that a request gives. What others mean, or that they do not exist, is Lua's to say.
+const ROOTS: &[&str] = &["headers", "query_params", "uri_captures"];
+
+/// Words of the language, which are no names.
 const KEYWORDS: &[&str] = &[
-    "and", "break", "do", "else", "elseif", "end", "for", "if", "in", "local", "or", "repeat",
-    "return", "then", "until", "while",
+    "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in",
+    "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while",
 ];
 
-fn steps(scanner: &mut Scanner<'_>) -> Result<Vec<Step>, Stop> {
+fn steps(scanner: &mut Scanner<'_>) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
     loop {
         scanner.skip_blanks();
         if scanner.rest.starts_with("..") {
-            return Err(Stop::NeedsLua);
+            return None;
         } else if scanner.take('.') {
             scanner.skip_blanks();
-            let key = scanner.word().ok_or(Stop::NeedsLua)?;
+            let key = scanner.word().filter(|key| !KEYWORDS.contains(key))?;
             steps.push(Step::Key(key.to_owned()));
         } else if !scanner.rest.starts_with("[[")
             && !scanner.rest.starts_with("[=")
@@ -139,23 +120,20 @@ fn steps(scanner: &mut Scanner<'_>) -> Result<Vec<Step>, Stop> {
         {
             steps.push(index(scanner)?);
         } else {
-            return Ok(steps);
+            // A table as such prints as Lua prints it.
+            return (!steps.is_empty()).then_some(steps);
         }
     }
 }
 
-fn index(scanner: &mut Scanner<'_>) -> Result<Step, Stop> {
+fn index(scanner: &mut Scanner<'_>) -> Option<Step> {
     scanner.skip_blanks();
-    let step = match scanner.quoted()? {
-        Some(key) => Step::Key(key),
-        None => Step::Index(scanner.whole_number().ok_or(Stop::NeedsLua)?),
+    let step = match scanner.quoted() {
+        Some(key) => Step::Key(key?),
+        None => Step::Index(scanner.whole_number()?),
     };
     scanner.skip_blanks();
-    if scanner.take(']') {
-        Ok(step)
-    } else {
-        Err(Stop::NeedsLua)
-    }
+    scanner.take(']').then_some(step)
 }
 
 struct Scanner<'a> {
@@ -181,16 +159,6 @@ impl<'a> Scanner<'a> {
         let (taken, rest) = self.rest.split_at(length);
         self.rest = rest;
         taken
-    }
-
-    /// What may begin an expression in Lua is left to Lua.
-    fn strange_start(&self) -> Stop {
-        match self.rest.chars().next() {
-            Some(c) if !c.is_ascii_digit() && !"({[-#.".contains(c) => {
-                Stop::Syntax(format!("unexpected symbol near '{c}'"))
-            }
-            _ => Stop::NeedsLua,
-        }
     }
 
     fn word(&mut self) -> Option<&'a str> {
@@ -219,28 +187,31 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A quoted text with the escapes that need no thought; others are left to Lua.
-    fn quoted(&mut self) -> Result<Option<String>, Stop> {
-        let Some(quote) = self.rest.chars().next().filter(|c| matches!(c, '\'' | '"')) else {
-            return Ok(None);
-        };
+    /// A quoted text with the escapes that need no thought: `Some(None)` for others, which are left to Lua.
+    fn quoted(&mut self) -> Option<Option<String>> {
+        let quote = self
+            .rest
+            .chars()
+            .next()
+            .filter(|c| matches!(c, '\'' | '"'))?;
         let mut text = String::new();
         let mut chars = self.rest.char_indices().skip(1);
         while let Some((at, c)) = chars.next() {
             match c {
                 _ if c == quote => {
                     self.advance(at + 1);
-                    return Ok(Some(text));
+                    return Some(Some(text));
                 }
                 '\\' => text.push(match chars.next() {
                     Some((_, c @ ('\\' | '\'' | '"'))) => c,
                     Some((_, 'n')) => '\n',
                     Some((_, 't')) => '\t',
-                    _ => return Err(Stop::NeedsLua),
+                    _ => return Some(None),
                 }),
+                '\n' | '\r' => return Some(None),
                 _ => text.push(c),
             }
         }
-        Err(Stop::NeedsLua)
+        Some(None)
     }
 }

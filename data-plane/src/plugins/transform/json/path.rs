@@ -144,6 +144,19 @@ impl<'a> Document<'a> {
         });
     }
 
+    /// Gives the text of what the path leads to, where it exists, to `change`; what that returns is put in its place.
+    pub fn change_at(&mut self, path: &'a Path, change: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>) {
+        self.root.at_last(&path.steps, false, &mut |node, step| {
+            node.each_existing(step, |old| {
+                let mut text = Vec::new();
+                old.write(&mut text);
+                if let Some(changed) = change(&text) {
+                    *old = Node::from_text(Cow::Owned(changed));
+                }
+            });
+        });
+    }
+
     /// Keeps only what the paths lead to and the parents on the way (transformers.md 4.6).
     pub fn keep_only(&mut self, paths: &[Path]) {
         let paths: Vec<&[Step]> = paths.iter().map(|path| &*path.steps).collect();

@@ -1,0 +1,156 @@
+//! The Lua of this thread, for what is no simple look-up: expressions of templates, functions.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::OnceLock;
+
+use http::{HeaderMap, HeaderValue};
+use lua::limits::Limits;
+use lua::mlua::{self, Table, Value};
+use lua::{Failure, Options, Script, State};
+
+use super::args::{self, Arg};
+use super::template::Scope;
+
+static OPTIONS: OnceLock<Options> = OnceLock::new();
+
+thread_local! {
+    // Made by the first request that needs it; a thread that runs no Lua has none.
+    static STATE: RefCell<Option<Rc<State>>> = const { RefCell::new(None) };
+}
+
+/// How this process runs Lua, for the checks of the configuration too. Called once, before any configuration is read.
+pub fn configure(options: Options) {
+    lua::answer_schemas(options.clone());
+    let _ = OPTIONS.set(options);
+}
+
+/// The machine of this thread. One that holds too much memory for good is replaced.
+///
+/// # Errors
+/// When there is no memory for a new one.
+pub fn state() -> Result<Rc<State>, Failure> {
+    STATE.with_borrow_mut(|state| {
+        if let Some(state) = state.as_ref().filter(|state| !state.is_worn()) {
+            return Ok(state.clone());
+        }
+        let new = State::new(OPTIONS.get_or_init(Options::default));
+        let new = Rc::new(new.map_err(|error| Failure::Raised(error.to_string()))?);
+        *state = Some(new.clone());
+        Ok(new)
+    })
+}
+
+/// The names that the expressions of one request see. Made when the first of them is met.
+pub(super) struct Environment {
+    state: Rc<State>,
+    names: Table,
+}
+
+/// Which names expressions may use. Tables for the others are not made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Roots {
+    headers: bool,
+    query_params: bool,
+    uri_captures: bool,
+}
+
+impl Roots {
+    /// Those that the text of an expression holds, be it within a word.
+    pub(super) fn of(source: &str) -> Self {
+        Self {
+            headers: source.contains("headers"),
+            query_params: source.contains("query_params"),
+            uri_captures: source.contains("uri_captures"),
+        }
+    }
+
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            headers: self.headers || other.headers,
+            query_params: self.query_params || other.query_params,
+            uri_captures: self.uri_captures || other.uri_captures,
+        }
+    }
+}
+
+impl Environment {
+    pub(super) fn new(scope: &Scope<'_>, roots: Roots) -> Result<Self, Failure> {
+        let state = state()?;
+        let names =
+            names(&state, scope, roots).map_err(|error| Failure::Raised(error.to_string()))?;
+        Ok(Self { state, names })
+    }
+
+    /// What an expression prints.
+    pub(super) fn render(&self, script: &Script) -> Result<Vec<u8>, Failure> {
+        self.state.render(script, &self.names, Limits::default())
+    }
+}
+
+fn names(state: &State, scope: &Scope<'_>, roots: Roots) -> mlua::Result<Table> {
+    let lua = state.lua();
+    let names = lua.create_table()?;
+    if roots.headers {
+        let table = headers(state, scope.headers, scope.host)?;
+        names.raw_set("headers", state.header_names(table)?)?;
+    }
+    if roots.query_params {
+        names.raw_set("query_params", arguments(state, scope.query)?)?;
+    }
+    if roots.uri_captures {
+        let table = lua.create_table()?;
+        for (number, name, text) in scope.captures {
+            table.raw_set(*number, *text)?;
+            if let Some(name) = name {
+                table.raw_set(*name, *text)?;
+            }
+        }
+        names.raw_set("uri_captures", table)?;
+    }
+    // What plugins share with each other is theirs to fill.
+    names.raw_set("shared", lua.create_table()?)?;
+    state.template_environment(names)
+}
+
+/// One value by itself, several as a list.
+fn several(state: &State, mut values: Vec<Value>) -> mlua::Result<Value> {
+    match values.len() {
+        1 => Ok(values.remove(0)),
+        _ => state.lua().create_sequence_from(values).map(Value::Table),
+    }
+}
+
+fn headers(state: &State, headers: &HeaderMap, host: Option<&HeaderValue>) -> mlua::Result<Table> {
+    let table = state.lua().create_table()?;
+    let text = |value: &HeaderValue| {
+        state
+            .lua()
+            .create_string(value.as_bytes())
+            .map(Value::String)
+    };
+    for name in headers.keys() {
+        let values: mlua::Result<Vec<Value>> = headers.get_all(name).iter().map(text).collect();
+        table.raw_set(name.as_str(), several(state, values?)?)?;
+    }
+    if let Some(host) = host {
+        table.raw_set("host", text(host)?)?;
+    }
+    Ok(table)
+}
+
+fn arguments(state: &State, query: &str) -> mlua::Result<Table> {
+    let table = state.lua().create_table()?;
+    let mut named: indexmap::IndexMap<_, Vec<Value>> = indexmap::IndexMap::new();
+    for (name, value) in args::iter(query.as_bytes()) {
+        let value = match value {
+            Arg::Flag => Value::Boolean(true),
+            Arg::Text(text) => Value::String(state.lua().create_string(text)?),
+        };
+        named.entry(name).or_default().push(value);
+    }
+    for (name, values) in named {
+        table.raw_set(state.lua().create_string(name)?, several(state, values)?)?;
+    }
+    Ok(table)
+}
