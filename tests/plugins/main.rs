@@ -10,6 +10,7 @@ mod bodies_streamed;
 mod documentation;
 mod hmac_auth;
 mod jwt;
+mod lua;
 mod scopes;
 mod small;
 mod transformers;
