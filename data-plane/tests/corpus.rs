@@ -50,3 +50,8 @@ fn the_corpus_of_templates_is_cut_as_the_obvious_search_does() {
 fn the_corpus_of_entries_is_read_as_the_obvious_reading_does() {
     replay("pair", targets::pair);
 }
+
+#[test]
+fn the_corpus_of_coded_bodies_is_opened_within_the_limit() {
+    replay("coding", targets::coding);
+}

@@ -88,6 +88,18 @@ async fn trailers_go_on_where_the_framing_has_a_place_for_them() {
     assert_eq!(reply.header("content-length"), None);
     assert_eq!(reply.trailers, sum, "{reply}");
 
+    // Nor are they lost behind a long upload that can not be tried again.
+    let once = json!({ "retries": 0 });
+    let admin = changed.gateway.admin();
+    admin
+        .patch("/services/orders", once)
+        .await
+        .expect_status(200);
+    let mut upload = asks.clone().body(vec![b'x'; 200_000]);
+    upload.method = "POST".to_owned();
+    let reply = changed.gateway.send(upload).await;
+    assert_eq!(reply.trailers, sum, "{reply}");
+
     let reply = changed.gateway.get(&path).await;
     assert_eq!(reply.text(), r#"{"a":1,"b":"1"}"#);
     assert_eq!(reply.header("content-length"), Some("15"));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tests::coding::{decode, encode};
 use tests::wire::{Conn, Reply, chunk};
 use tests::{Request, Setup, eventually, script};
 use tokio::task::JoinSet;
@@ -78,6 +79,58 @@ async fn a_hundred_changes_of_7_mib_at_once_stay_within_bounds() {
     let peak = changed.gateway.node().process.peak_memory();
     println!("100 changes of 7 MiB at once: {} MiB at most", peak >> 20);
     assert!(peak < 2560 << 20, "{} MiB", peak >> 20);
+}
+
+/// What is compressed is decoded only while it is changed, so a node holds one decoded body for each of its threads.
+#[tokio::test(flavor = "multi_thread")]
+async fn forty_compressed_bodies_are_not_decoded_all_at_once() {
+    let config = json!({ "remove": { "json": ["secret"] } });
+    let plugins = [("response-transformer", config)];
+    let changed = Changed::with(Setup::default(), &plugins).await;
+    let (whole, expected) = document(7 * MIB);
+    let expected = Arc::new(expected);
+    changed.upstream.document(encode("gzip", &whole));
+    let headers = [
+        ["Content-Type", "application/json"],
+        ["Content-Encoding", "gzip"],
+    ];
+    let path = script(&json!({ "headers": headers, "document": true }));
+    let mut clients = JoinSet::new();
+    for _ in 0..40 {
+        let mut conn = changed.connected().await;
+        let (request, expected) = (Request::get(&path).bytes("a"), expected.clone());
+        clients.spawn(async move {
+            conn.send(&request).await.expect("the gateway reads");
+            let reply = tokio::time::timeout(LONG, whole_reply(&mut conn));
+            let body = reply.await.expect("in time");
+            let plain = decode("gzip", &body).expect("gzip");
+            assert!(plain == *expected, "other bytes");
+        });
+    }
+    while let Some(client) = clients.join_next().await {
+        client.expect("a right answer");
+    }
+    let peak = changed.gateway.node().process.peak_memory();
+    println!(
+        "40 compressed bodies of 7 MiB at once: {} MiB at most",
+        peak >> 20
+    );
+    assert!(peak < 240 << 20, "{} MiB", peak >> 20);
+}
+
+/// The body of a reply of a known length; nothing else limits how long it may take.
+async fn whole_reply(conn: &mut Conn) -> Vec<u8> {
+    let head = conn.head().await.expect("an answer").expect_status(200);
+    assert_eq!(head.header("content-encoding"), Some("gzip"));
+    let length = head.header("content-length").map(str::parse::<usize>);
+    let length = length.expect("a length").expect("a number");
+    let mut body = Vec::with_capacity(length);
+    while body.len() < length {
+        let piece = conn.some().await.expect("the gateway sends");
+        assert!(!piece.is_empty(), "it ends after {} bytes", body.len());
+        body.extend(piece);
+    }
+    body
 }
 
 #[tokio::test(flavor = "multi_thread")]

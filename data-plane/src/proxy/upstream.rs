@@ -330,8 +330,7 @@ async fn attempt(
             stale: reused,
         });
     }
-    let (request, progress) =
-        build(ctx, plan, host).map_err(|e| early(UpstreamError::Unsendable(e)))?;
+    let (request, progress) = build(ctx, host).map_err(|e| early(UpstreamError::Unsendable(e)))?;
     connection.served += 1;
     let sending = connection.sender.try_send_request(request);
     match patiently(sending, &progress, plan).await {
@@ -436,7 +435,6 @@ async fn patiently<F: Future>(
 
 fn build(
     ctx: &mut Ctx,
-    plan: &UpstreamPlan,
     host: Option<HeaderValue>,
 ) -> Result<(Request<TrackedBody>, Rc<Progress>), http::Error> {
     let method = ctx.upstream_method().clone();
@@ -446,12 +444,8 @@ fn build(
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     let headers = request.headers_mut();
-    // A retry needs the headers again; the last try takes them.
-    *headers = if plan.retries == 0 && !ctx.request.body.replayable() {
-        std::mem::take(&mut ctx.request.headers)
-    } else {
-        ctx.request.headers.clone()
-    };
+    // A copy: a retry needs them again, and so do the way back (`TE`, `Kong-Debug`) and the access log.
+    *headers = ctx.request.headers.clone();
     if let Some(host) = host {
         headers.insert(HOST, host);
     }

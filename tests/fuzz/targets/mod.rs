@@ -3,12 +3,14 @@
 //! An input is readable: steps on its first line, separated by `;`, words separated by a blank; behind it what they
 //! are applied to.
 
+mod coding;
 mod form;
 mod json;
 mod multipart;
 mod pair;
 mod template;
 
+pub use coding::run as coding;
 pub use form::run as form;
 pub use json::run as json;
 pub use multipart::run as multipart;
