@@ -135,6 +135,13 @@ pub static CASES: &[Case] = &[
         lua: || lua::access(lua::TEMPLATES),
     },
     Case {
+        route: "template-lua",
+        title: "1 header from a template in Lua",
+        asked: &HEADERS,
+        plugins: || json!([plugin("request-transformer", expression())]),
+        lua: || lua::access(lua::EXPRESSION),
+    },
+    Case {
         route: ONE_KIB,
         title: "5 operations on 1 KiB of JSON",
         asked: &JSON_1K,
@@ -205,6 +212,11 @@ fn idle() -> Value {
 
 fn templates() -> Value {
     json!({ "add": { "headers": ["X-From:$(headers['x-user'])", "X-Who:user $(headers.x_user or 'none')"] } })
+}
+
+/// No simple look-up, so the Lua engine works it out.
+fn expression() -> Value {
+    json!({ "add": { "headers": ["X-Who:user $(headers.x_user:upper())"] } })
 }
 
 fn edit() -> Value {

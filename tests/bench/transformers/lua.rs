@@ -128,6 +128,10 @@ pub const TEMPLATES: &str = r#"local user = ngx.req.get_headers()["x-user"]
     ngx.req.set_header("X-From", user or "")
     ngx.req.set_header("X-Who", "user " .. (user or "none"))"#;
 
+/// A header worked out from another one.
+pub const EXPRESSION: &str =
+    r#"ngx.req.set_header("X-Who", "user " .. ngx.req.get_headers()["x-user"]:upper())"#;
+
 /// A key looked up, a request header added.
 pub const KEY: &str = r#"local consumer = keys[ngx.req.get_headers()["apikey"] or ""]
     if not consumer then return ngx.exit(401) end
