@@ -103,15 +103,11 @@ pub struct Config {
 impl Config {
     /// How Lua in the configuration is run when it is checked.
     pub fn lua(&self) -> lua::Options {
-        lua::Options {
-            trust: match self.untrusted_lua {
-                UntrustedLua::On => lua::Trust::Whole,
-                UntrustedLua::Sandbox => lua::Trust::Sandbox,
-                UntrustedLua::Off => lua::Trust::Nothing,
-            },
-            requires: self.untrusted_lua_sandbox_requires.0.clone(),
-            environment: self.untrusted_lua_sandbox_environment.0.clone(),
-        }
+        lua::Options::new(
+            self.untrusted_lua,
+            &self.untrusted_lua_sandbox_requires,
+            &self.untrusted_lua_sandbox_environment,
+        )
     }
 }
 

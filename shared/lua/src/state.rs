@@ -6,6 +6,8 @@ use std::sync::{Arc, Weak};
 
 use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
 
+use shared::settings::{UntrustedLua, Words};
+
 use crate::engine;
 use crate::error::Failure;
 use crate::json::{self, Original, Unwritable};
@@ -43,6 +45,21 @@ pub struct Options {
     pub requires: Vec<String>,
     /// `untrusted_lua_sandbox_environment`: names, dotted or not, that are visible beside the usual ones.
     pub environment: Vec<String>,
+}
+
+impl Options {
+    /// As the settings say.
+    pub fn new(trust: UntrustedLua, requires: &Words, environment: &Words) -> Self {
+        Self {
+            trust: match trust {
+                UntrustedLua::On => Trust::Whole,
+                UntrustedLua::Sandbox => Trust::Sandbox,
+                UntrustedLua::Off => Trust::Nothing,
+            },
+            requires: requires.0.clone(),
+            environment: environment.0.clone(),
+        }
+    }
 }
 
 /// One virtual machine. It stays on its thread.

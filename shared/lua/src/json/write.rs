@@ -39,7 +39,7 @@ impl From<mlua::Error> for Unwritable {
     }
 }
 
-/// Writes a value; `original` is what [`read`](super::read) said of it, `arrays` the metatable of arrays.
+/// Writes a value; `original` is what [`read`](super::read()) said of it, `arrays` the metatable of arrays.
 ///
 /// # Errors
 /// [`Unwritable`]; what is in `out` by then is of no use.
