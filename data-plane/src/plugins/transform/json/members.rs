@@ -40,6 +40,8 @@ pub(super) enum Name<'a> {
     Escaped(Box<(Quoted<'a>, Vec<u8>)>),
     /// A step's.
     Given(&'a [u8]),
+    /// Of a text that was made here.
+    Made(Box<[u8]>),
 }
 
 impl<'a> From<Quoted<'a>> for Name<'a> {
@@ -57,6 +59,7 @@ impl<'a> Name<'a> {
         match self {
             Name::Plain(text) | Name::Given(text) => text,
             Name::Escaped(both) => &both.1,
+            Name::Made(text) => text,
         }
     }
 
@@ -64,6 +67,7 @@ impl<'a> Name<'a> {
         match self {
             Name::Plain(text) | Name::Given(text) => Cow::Borrowed(text),
             Name::Escaped(both) => Cow::Owned(both.1.clone()),
+            Name::Made(text) => Cow::Owned(text.to_vec()),
         }
     }
 
@@ -73,6 +77,7 @@ impl<'a> Name<'a> {
             Name::Plain(inside) => out.extend_from_slice(inside),
             Name::Escaped(both) => respell(both.0.inside, out),
             Name::Given(text) => escape(text, out),
+            Name::Made(text) => escape(text, out),
         }
     }
 }
@@ -90,6 +95,17 @@ impl<'a> Members<'a> {
             entries: Vec::with_capacity(capacity),
             ..Self::default()
         }
+    }
+
+    /// The same, with texts of its own.
+    pub(super) fn owned<'b>(self) -> Members<'b> {
+        let mut members = Members::with_capacity(self.entries.len());
+        for Member { name, value } in self.entries {
+            if let Some(value) = value {
+                members.push(Name::Made(name.text().into()), value.owned());
+            }
+        }
+        members
     }
 
     /// Members it has or had.

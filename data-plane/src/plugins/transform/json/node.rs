@@ -55,6 +55,10 @@ impl<'a> Node<'a> {
                 let raw = std::mem::replace(raw, Raw::Kept(&[]));
                 *self = Node::Extended(Box::new((raw, vec![value])));
             }
+            (Kind::Array, Node::Made(_)) => {
+                let elements = self.elements().into_iter();
+                elements.for_each(|elements| elements.push(Node::from_text(value.clone())));
+            }
             (Kind::Null, null) => *null = Node::list(value),
             (_, other) => {
                 let old = std::mem::replace(other, Node::Array(Vec::new()));
@@ -71,12 +75,30 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// The same, with texts of its own.
+    pub(super) fn owned<'b>(self) -> Node<'b> {
+        match self {
+            Node::Object(members) => Node::Object(Box::new(members.owned())),
+            Node::Array(elements) => Node::Array(elements.into_iter().map(Node::owned).collect()),
+            other => {
+                let mut text = Vec::new();
+                other.write(&mut text);
+                Node::Made(text.into())
+            }
+        }
+    }
+
     /// Takes an object apart; `None` for any other kind.
     pub(super) fn open_object(&mut self) -> Option<&mut Members<'a>> {
-        if let Node::Raw(raw) = self
-            && raw.text().first() == Some(&b'{')
-        {
-            *self = object(&mut Scanner::new(raw.text()), &[], 0, 0).ok()?;
+        let is_object = |text: &[u8]| text.first() == Some(&b'{');
+        match self {
+            Node::Raw(raw) if is_object(raw.text()) => {
+                *self = object(&mut Scanner::new(raw.text()), &[], 0, 0).ok()?;
+            }
+            Node::Made(text) if is_object(text) => {
+                *self = object(&mut Scanner::new(text), &[], 0, 0).ok()?.owned();
+            }
+            _ => {}
         }
         match self {
             Node::Object(members) => Some(members),
@@ -86,13 +108,21 @@ impl<'a> Node<'a> {
 
     /// Takes an array apart; `None` for any other kind.
     pub(super) fn elements(&mut self) -> Option<&mut Vec<Node<'a>>> {
-        let (text, added) = match self {
-            Node::Raw(raw) if raw.text().first() == Some(&b'[') => (raw.text(), Vec::new()),
-            Node::Extended(both) => (both.0.text(), std::mem::take(&mut both.1)),
-            Node::Array(elements) => return Some(elements),
-            _ => return None,
-        };
-        *self = array(&mut Scanner::new(text), &[], 0).ok()?;
+        let is_array = |text: &[u8]| text.first() == Some(&b'[');
+        let mut added = Vec::new();
+        match self {
+            Node::Raw(raw) if is_array(raw.text()) => {
+                *self = array(&mut Scanner::new(raw.text()), &[], 0).ok()?;
+            }
+            Node::Made(text) if is_array(text) => {
+                *self = array(&mut Scanner::new(text), &[], 0).ok()?.owned();
+            }
+            Node::Extended(both) => {
+                added = std::mem::take(&mut both.1);
+                *self = array(&mut Scanner::new(both.0.text()), &[], 0).ok()?;
+            }
+            _ => {}
+        }
         let Node::Array(elements) = self else {
             return None;
         };

@@ -306,6 +306,37 @@ fn appending_along_a_path_sees_what_was_appended_before() {
 }
 
 #[test]
+fn what_was_put_in_the_place_of_a_value_is_a_value_like_any_other() {
+    let text = r#"{"a":1,"l":[{"b":2}],"z":0}"#;
+    let made = br#"{ "b":[1,{"k":"\u0061/","k\/":2}],"c":3,"c":4}"#;
+    let every = [Path::parse("a"), Path::parse("l[1]")];
+    let paths = ["a.b[2].k/", "a.b", "a.b[3].x", "l[1].b[1]", "a.d", "l[1]"].map(Path::parse);
+    let allowed = ["a.b", "a.d", "l[*].b"].map(Path::parse);
+    let result = edited(text, |document| {
+        for path in &every {
+            document.change_at(path, &mut |_| Some(made.to_vec()));
+        }
+        document.remove_at(&paths[0]);
+        document.append_at(&paths[1], b"9");
+        document.add_at(&paths[2], b"0");
+        document.replace_at(&paths[3], b"null");
+        document.add_at(&paths[4], b"5");
+        assert!(document.append(b"z", Cow::Owned(b"[1]".to_vec())));
+        document.keep_only(&allowed);
+    });
+    assert_eq!(
+        result,
+        r#"{"a":{"b":[1,{"k":"\u0061/"},9],"d":5},"l":[{"b":[null,{"k":"\u0061/","k/":2}]}]}"#
+    );
+    let z = Path::parse("z");
+    let appended = edited(r#"{"z":0}"#, |document| {
+        document.change_at(&z, &mut |_| Some(b"[ 1 ]".to_vec()));
+        assert!(document.append(b"z", Cow::Borrowed(b"2")));
+    });
+    assert_eq!(appended, r#"{"z":[1,2]}"#);
+}
+
+#[test]
 fn a_path_as_deep_as_any_document_is_no_danger() {
     let deep = Path::parse(&vec!["a"; MAX_DEPTH].join("."));
     let written = edited("{}", |document| document.add_at(&deep, b"1"));
