@@ -58,7 +58,8 @@ pub struct Config {
     #[setting(default = "on")]
     pub declarative_lenient_config: bool,
 
-    /// Splits form values at commas where a field is a list: `methods=GET,POST`. `off` is exactly what Kong 3 does.
+    /// Splits form values at commas where a field is a list: `methods=GET,POST`. One value that reads as several, such as
+    /// `X-List:a:1,b:2` for a header, is split too; values of `name[]` never are. `off` is exactly what Kong 3 does.
     #[setting(default = "on")]
     pub admin_form_csv_lists: bool,
 

@@ -11,7 +11,7 @@ use crate::types::{
 #[derive(Clone, Debug, Deserialize, PluginConfig)]
 #[plugin(name = "request-transformer", priority = 801)]
 pub struct RequestTransformer {
-    /// The method that the upstream sees.
+    /// The method that the upstream sees. GET, HEAD and TRACE take the fields of a form into the query.
     pub http_method: Option<Method>,
     /// What is taken away.
     pub remove: Remove,
@@ -53,13 +53,13 @@ impl RequestTransformer {
 /// Names to take away.
 #[derive(Clone, Debug, Deserialize, Record)]
 pub struct Remove {
-    /// Members of the body.
+    /// Names of members of a JSON, form or multipart body.
     #[schema(default = [])]
     pub body: Vec<TemplateEntry>,
-    /// Headers.
+    /// Names of headers.
     #[schema(default = [])]
     pub headers: Vec<HeaderEntry>,
-    /// Query parameters.
+    /// Names of query parameters.
     #[schema(default = [])]
     pub querystring: Vec<TemplateEntry>,
 }
@@ -67,13 +67,13 @@ pub struct Remove {
 /// Names and their new names.
 #[derive(Clone, Debug, Deserialize, Record)]
 pub struct Renames {
-    /// Members of the body.
+    /// Members of the body, `old:new`; `new` may hold `$(…)`, rendered per request.
     #[schema(default = [], pairs)]
     pub body: Vec<Rename>,
-    /// Headers.
+    /// Headers, `old:new`.
     #[schema(default = [])]
     pub headers: Vec<HeaderRename>,
-    /// Query parameters.
+    /// Query parameters, `old:new`; `new` may hold `$(…)`, rendered per request.
     #[schema(default = [], pairs)]
     pub querystring: Vec<Rename>,
 }
@@ -81,29 +81,29 @@ pub struct Renames {
 /// Names and their new values.
 #[derive(Clone, Debug, Deserialize, Record)]
 pub struct Replace {
-    /// Members of the body.
+    /// Members of the body, `name:value`. `$(…)` in a value is rendered per request.
     #[schema(default = [], pairs)]
     pub body: Vec<TemplatePair>,
-    /// Headers.
+    /// Headers, `name:value`. `$(…)` in a value is rendered per request. `host` sets the Host and the TLS server name.
     #[schema(default = [])]
     pub headers: Vec<HeaderPair>,
-    /// Query parameters.
+    /// Query parameters, `name:value`. `$(…)` in a value is rendered per request.
     #[schema(default = [], pairs)]
     pub querystring: Vec<TemplatePair>,
-    /// The path.
+    /// The path that the upstream sees, from `/` on; `$(…)` is rendered per request.
     pub uri: Option<Template>,
 }
 
 /// Names and values.
 #[derive(Clone, Debug, Deserialize, Record)]
 pub struct Set {
-    /// Members of the body.
+    /// Members of the body, `name:value`. `$(…)` in a value is rendered per request.
     #[schema(default = [], pairs)]
     pub body: Vec<TemplatePair>,
-    /// Headers.
+    /// Headers, `name:value`. `$(…)` in a value is rendered per request.
     #[schema(default = [])]
     pub headers: Vec<HeaderPair>,
-    /// Query parameters.
+    /// Query parameters, `name:value`. `$(…)` in a value is rendered per request.
     #[schema(default = [], pairs)]
     pub querystring: Vec<TemplatePair>,
 }

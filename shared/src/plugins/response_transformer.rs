@@ -28,10 +28,10 @@ pub struct ResponseTransformer {
 /// Names to take away.
 #[derive(Clone, Debug, Deserialize, Record)]
 pub struct Remove {
-    /// Members of a JSON body.
+    /// Names of members of a JSON body.
     #[schema(default = [])]
     pub json: Vec<Entry>,
-    /// Headers.
+    /// Names of headers.
     #[schema(default = [])]
     pub headers: Vec<Entry>,
 }
@@ -39,10 +39,10 @@ pub struct Remove {
 /// Names and their new names.
 #[derive(Clone, Debug, Deserialize, Record)]
 pub struct Renames {
-    /// Headers.
+    /// Headers, `old:new`.
     #[schema(default = [])]
     pub headers: Vec<HeaderRename>,
-    /// Members of a JSON body.
+    /// Members of a JSON body, `old:new`.
     #[schema(default = [], pairs)]
     pub json: Vec<Pair>,
 }
@@ -50,13 +50,13 @@ pub struct Renames {
 /// Names and values.
 #[derive(Clone, Debug, Deserialize, Record)]
 pub struct Set {
-    /// Members of a JSON body.
+    /// Members of a JSON body, `name:value`.
     #[schema(default = [], pairs)]
     pub json: Vec<Pair>,
     /// What the values of `json` are, in the same order; strings where the list ends.
     #[schema(default = [])]
     pub json_types: Vec<JsonType>,
-    /// Headers.
+    /// Headers, `name:value`.
     #[schema(default = [])]
     pub headers: Vec<Pair>,
 }

@@ -37,13 +37,13 @@ pub struct ResponseTransformerAdvanced {
 /// Names to take away.
 #[derive(Clone, Debug, Deserialize, Record)]
 pub struct Remove {
-    /// Headers, whole, by value, or by `/regular expression/`.
+    /// Headers: `name` whole, `name:value` that value of a list, `name:/regular expression/` those it finds.
     #[schema(default = [])]
     pub headers: Vec<HeaderRemoval>,
-    /// Members of a JSON body.
+    /// Names of members of a JSON body, or paths such as `a.b[*].c`.
     #[schema(default = [])]
     pub json: Vec<Entry>,
-    /// Only for these statuses.
+    /// Only for these statuses: `404`, `500-599`.
     #[schema(default = [])]
     pub if_status: Vec<StatusRange>,
 }
@@ -51,10 +51,10 @@ pub struct Remove {
 /// Names and their new names.
 #[derive(Clone, Debug, Deserialize, Record)]
 pub struct Renames {
-    /// Headers.
+    /// Headers, `old:new`.
     #[schema(default = [])]
     pub headers: Vec<HeaderRename>,
-    /// Only for these statuses.
+    /// Only for these statuses: `404`, `500-599`.
     #[schema(default = [])]
     pub if_status: Vec<StatusRange>,
 }
@@ -64,16 +64,16 @@ pub struct Renames {
 pub struct Replace {
     /// The whole body.
     pub body: Option<String>,
-    /// Members of a JSON body.
+    /// Members of a JSON body, `name:value`.
     #[schema(default = [], pairs)]
     pub json: Vec<Pair>,
     /// What the values of `json` are, in the same order; strings where the list ends.
     #[schema(default = [])]
     pub json_types: Vec<JsonType>,
-    /// Headers.
+    /// Headers, `name:value`.
     #[schema(default = [])]
     pub headers: Vec<Pair>,
-    /// Only for these statuses.
+    /// Only for these statuses: `404`, `500-599`.
     #[schema(default = [])]
     pub if_status: Vec<StatusRange>,
 }
@@ -81,16 +81,16 @@ pub struct Replace {
 /// Names and values.
 #[derive(Clone, Debug, Deserialize, Record)]
 pub struct Set {
-    /// Members of a JSON body.
+    /// Members of a JSON body, `name:value`.
     #[schema(default = [], pairs)]
     pub json: Vec<Pair>,
     /// What the values of `json` are, in the same order; strings where the list ends.
     #[schema(default = [])]
     pub json_types: Vec<JsonType>,
-    /// Headers.
+    /// Headers, `name:value`.
     #[schema(default = [])]
     pub headers: Vec<Pair>,
-    /// Only for these statuses.
+    /// Only for these statuses: `404`, `500-599`.
     #[schema(default = [])]
     pub if_status: Vec<StatusRange>,
 }
@@ -98,7 +98,7 @@ pub struct Set {
 /// What may stay.
 #[derive(Clone, Debug, Deserialize, Record)]
 pub struct Allow {
-    /// Members of a JSON body; without any, all may.
+    /// Names of members of a JSON body, or paths; without any, all may.
     pub json: Option<Vec<Entry>>,
 }
 
@@ -111,7 +111,7 @@ pub struct Transform {
     /// Members that are given to the functions; without any, the whole body is.
     #[schema(default = [], pairs)]
     pub json: Vec<JsonSelector>,
-    /// Only for these statuses.
+    /// Only for these statuses: `404`, `500-599`.
     #[schema(default = [])]
     pub if_status: Vec<StatusRange>,
 }
