@@ -5,6 +5,7 @@ use mlua::{Lua, LuaString, MultiValue, Result, Table, Value};
 
 use crate::limits::overrun;
 use crate::pattern::{self, Capture, Found, Matcher};
+use crate::state::{LONGEST_TEXT, said};
 
 /// The longest text that `string.rep` makes (custom-plugins.md 6.3).
 const LONGEST_REPETITION: usize = 16 << 20;
@@ -71,7 +72,12 @@ fn answered(lua: &Lua, answer: Answer) -> Result<MultiValue> {
         Ok(values) => Ok(std::iter::once(Value::Boolean(true))
             .chain(values)
             .collect()),
-        Err(Wrong::Engine(error)) => Err(error),
+        Err(Wrong::Engine(error)) => match lua.create_string(said(&error).to_string()) {
+            Ok(text) => Ok([Value::Boolean(false), Value::String(text)]
+                .into_iter()
+                .collect()),
+            Err(_) => Err(error),
+        },
         Err(Wrong::Text(text)) => {
             let text = Value::String(lua.create_string(text)?);
             Ok([Value::Boolean(false), text].into_iter().collect())
@@ -260,9 +266,6 @@ fn gsub(lua: &Lua, values: &[Value]) -> Answer {
         count += 1;
         out.extend_from_slice(&text[copied..found.start]);
         put(&by, &text, &found, &mut out)?;
-        if out.len() > crate::state::LONGEST_TEXT {
-            return Err("not enough memory".into());
-        }
         copied = found.end;
         from = found.end.max(found.start + 1);
         if anchored || overrun() {
@@ -277,6 +280,10 @@ fn gsub(lua: &Lua, values: &[Value]) -> Answer {
 fn put(by: &[u8], text: &[u8], found: &Found, out: &mut Vec<u8>) -> std::result::Result<(), Wrong> {
     let mut bytes = by.iter();
     while let Some(&byte) = bytes.next() {
+        // One replacement may hold the whole text any number of times.
+        if out.len() > LONGEST_TEXT {
+            return Err("not enough memory".into());
+        }
         match byte {
             b'%' => match bytes.next() {
                 Some(b'0') => out.extend_from_slice(&text[found.start..found.end]),
@@ -331,6 +338,8 @@ fn rep(lua: &Lua, values: &[Value]) -> Answer {
         return Err("resulting string too large".into());
     }
     let mut out = Vec::with_capacity(length);
+    // Nothing, however often, is nothing.
+    let count = if length == 0 { 0 } else { count };
     for i in 0..count {
         if i > 0 {
             out.extend_from_slice(&between);

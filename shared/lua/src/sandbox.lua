@@ -7,14 +7,51 @@ local error, getmetatable, pairs, pcall = error, getmetatable, pairs, pcall
 local rawset, select, setmetatable, tostring, type = rawset, select, setmetatable, tostring, type
 local concat, sort, sub = table.concat, table.sort, string.sub
 local gmatch, lower, swap = string.gmatch, string.lower, string.gsub
-local rawget = rawget
+local rawget, tonumber = rawget, tonumber
+local insert, time = table.insert, os.time
+local create, resume, wrap = coroutine.create, coroutine.resume, coroutine.wrap
 
--- An engine function answers true and its results, or false and what is wrong.
+-- `error` is never called in a tail call here: that would leave one level less to tell whose mistake it was.
+
+-- An engine function answers true and its results, or false and what is wrong: for a function that ends with it.
 local function pass(ok, ...)
-  if ok then
-    return ...
+  if not ok then
+    error((...), 2)
   end
-  return error((...), 2)
+  return ...
+end
+
+-- The same for a function that goes on.
+local function got(ok, ...)
+  if not ok then
+    error((...), 3)
+  end
+  return ...
+end
+
+-- What C runs Lua through takes room on the stack of the thread, which ends the process when it is used up. Lua's own
+-- limits do not count it, so this does, over all coroutines.
+local DEEPEST = 200
+local nested = 0
+
+local function left(ok, said, ...)
+  nested = nested - 1
+  if ok then
+    return said, ...
+  end
+  -- C knows no place when `pcall` called it.
+  if type(said) == "string" and (sub(said, 1, 14) == "bad argument #" or said == "invalid order function for sorting") then
+    error(said, 2)
+  end
+  error(said, 0)
+end
+
+local function counted(f, ...)
+  if nested >= DEEPEST then
+    error("C stack overflow", 2)
+  end
+  nested = nested + 1
+  return left(pcall(f, ...))
 end
 
 -- A copy without some names.
@@ -41,6 +78,18 @@ end
 -- Strings: what could run for ever, or take all memory at once, is the engine's.
 
 local string = without(G.string, "dump")
+local format = G.string.format
+
+-- Tables may bring a `__tostring`.
+function string.format(...)
+  for i = 2, select("#", ...) do
+    local value = select(i, ...)
+    if type(value) == "table" and getmetatable(value) ~= nil then
+      return counted(format, ...)
+    end
+  end
+  return format(...)
+end
 
 function string.find(...)
   return pass(engine.find(...))
@@ -55,7 +104,7 @@ function string.rep(...)
 end
 
 function string.gmatch(...)
-  local text, pattern = pass(engine.texts("gmatch", ...))
+  local text, pattern = got(engine.texts("gmatch", ...))
   local from = 1
   local function step(start, stop, ...)
     if not start then
@@ -67,7 +116,7 @@ function string.gmatch(...)
   end
   return function()
     if from then
-      return step(pass(engine.scan(text, pattern, from, false)))
+      return step(got(engine.scan(text, pattern, from, false)))
     end
   end
 end
@@ -81,13 +130,13 @@ local function replaced(by, text, start, stop, ...)
   if not value then
     value = sub(text, start, stop)
   elseif type(value) ~= "string" and type(value) ~= "number" then
-    return error("invalid replacement value (a " .. type(value) .. ")", 3)
+    error("invalid replacement value (a " .. type(value) .. ")", 3)
   end
   return start, stop, value
 end
 
 function string.gsub(...)
-  local text, pattern = pass(engine.texts("gsub", ...))
+  local text, pattern = got(engine.texts("gsub", ...))
   local by, most = select(3, ...)
   if type(by) == "string" or type(by) == "number" then
     return pass(engine.gsub(text, pattern, by, most))
@@ -97,12 +146,15 @@ function string.gsub(...)
       return values[key]
     end
   elseif type(by) ~= "function" then
-    return error("bad argument #3 to 'gsub' (string/function/table expected)", 2)
+    error("bad argument #3 to 'gsub' (string/function/table expected)", 2)
+  end
+  if most ~= nil then
+    most = tonumber(most) or error("bad argument #4 to 'gsub' (number expected, got " .. type(most) .. ")", 2)
   end
   local anchored = sub(pattern, 1, 1) == "^"
   local out, count, from, copied = {}, 0, 1, 1
   while (not most or count < most) and from <= #text + 1 do
-    local start, stop, value = replaced(by, text, pass(engine.scan(text, pattern, from, true)))
+    local start, stop, value = replaced(by, text, got(engine.scan(text, pattern, from, true)))
     if not start then
       break
     end
@@ -125,45 +177,96 @@ local table = without(G.table)
 table.new = G.require("table.new")
 table.clear = G.require("table.clear")
 
+-- C knows no place for what cannot be compared, and this file is none.
 local function before(a, b)
   return a < b
 end
 
+local function sorted(list)
+  local ok, said = pcall(sort, list, before)
+  if not ok then
+    error(type(said) == "string" and swap(said, "^sandbox:%d+: ", "") or said, 0)
+  end
+end
+
 function table.sort(list, less)
-  return sort(list, less or before)
+  if type(list) ~= "table" or less ~= nil and type(less) ~= "function" then
+    return sort(list, less)
+  elseif less then
+    return counted(sort, list, less)
+  end
+  return counted(sorted, list)
 end
 
-function table.isempty(list)
-  return G.next(list) == nil
+local protected = setmetatable({}, { __mode = "k" })
+
+-- Behind the end is Lua's. Before it elements move, from a place that may be far below 1: for C that is one step.
+function table.insert(list, ...)
+  local at, value = ...
+  if protected[list] then
+    error("Cannot modify " .. protected[list] .. ". Protected by the sandbox.", 2)
+  elseif type(list) ~= "table" or select("#", ...) ~= 2 or not tonumber(at) then
+    return insert(list, ...)
+  end
+  at = tonumber(at)
+  at = at - at % 1
+  for i = #list + 1, at + 1, -1 do
+    rawset(list, i, rawget(list, i - 1))
+  end
+  rawset(list, at, value)
 end
 
-function table.nkeys(list)
+-- It sets without a look at metatables.
+local move = table.move
+function table.move(from, first, last, at, to)
+  local into = protected[to or from]
+  if into then
+    error("Cannot modify " .. into .. ". Protected by the sandbox.", 2)
+  end
+  return move(from, first, last, at, to)
+end
+
+local function list(of, name)
+  if type(of) ~= "table" then
+    error("bad argument #1 to '" .. name .. "' (table expected, got " .. (of == nil and "no value" or type(of)) .. ")", 3)
+  end
+  return of
+end
+
+function table.isempty(of)
+  return G.next(list(of, "isempty")) == nil
+end
+
+function table.nkeys(of)
+  list(of, "nkeys")
   local count = 0
-  for _ in G.next, list do
+  for _ in G.next, of do
     count = count + 1
   end
   return count
 end
 
-function table.isarray(list)
+function table.isarray(of)
+  list(of, "isarray")
   local count = 0
-  for key in G.next, list do
+  for key in G.next, of do
     if type(key) ~= "number" or key < 1 or key % 1 ~= 0 then
       return false
     end
     count = count + 1
   end
   for i = 1, count do
-    if list[i] == nil then
+    if of[i] == nil then
       return false
     end
   end
   return true
 end
 
-function table.clone(list)
+function table.clone(of)
+  list(of, "clone")
   local copy = {}
-  for key, value in G.next, list do
+  for key, value in G.next, of do
     copy[key] = value
   end
   return copy
@@ -171,13 +274,11 @@ end
 
 -- Names that can be read and not changed, not even with rawset.
 
-local protected = setmetatable({}, { __mode = "k" })
-
 local function protect(name, of)
   local shown = setmetatable({}, {
     __index = of,
     __newindex = function(_, key)
-      return error("Cannot modify " .. name .. "." .. tostring(key) .. ". Protected by the sandbox.", 2)
+      error("Cannot modify " .. name .. "." .. tostring(key) .. ". Protected by the sandbox.", 2)
     end,
     __pairs = function()
       return function(_, key)
@@ -192,13 +293,60 @@ end
 
 local ngx = protect("ngx", { null = engine.null })
 
+-- Coroutines.
+
+local function resumed(...)
+  nested = nested - 1
+  return ...
+end
+
+local coroutine = only(G.coroutine, "create", "running", "status", "yield")
+
+function coroutine.resume(...)
+  if type((...)) ~= "thread" then
+    return resume(...)
+  elseif nested >= DEEPEST then
+    return false, "C stack overflow"
+  end
+  nested = nested + 1
+  return resumed(resume(...))
+end
+
+local function unwrapped(ok, ...)
+  if ok then
+    return ...
+  end
+  local said = ...
+  error(said, type(said) == "string" and 2 or 0)
+end
+
+function coroutine.wrap(f)
+  if type(f) ~= "function" then
+    return wrap(f)
+  end
+  local thread, again = create(f), coroutine.resume
+  return function(...)
+    return unwrapped(again(thread, ...))
+  end
+end
+
+local os = only(G.os, "clock", "date", "difftime", "time")
+
+-- Tables may bring an `__index`.
+function os.time(...)
+  if type((...)) == "table" and getmetatable((...)) ~= nil then
+    return counted(time, ...)
+  end
+  return time(...)
+end
+
 local modules = {
   bit = protect("bit", G.bit),
-  coroutine = protect("coroutine", only(G.coroutine, "create", "resume", "running", "status", "wrap", "yield")),
+  coroutine = protect("coroutine", coroutine),
   io = protect("io", only(G.io or {}, "type")),
   jit = protect("jit", only(G.jit, "os", "arch", "version")),
   math = protect("math", without(G.math, "randomseed")),
-  os = protect("os", only(G.os, "clock", "date", "difftime", "time")),
+  os = protect("os", os),
   string = protect("string", string),
   table = protect("table", table),
 }
@@ -210,10 +358,11 @@ end
 
 local function require(name)
   if not loadable[name] then
-    return error("require '" .. tostring(name) .. "' not allowed within sandbox", 0)
+    error("require '" .. tostring(name) .. "' not allowed within sandbox", 0)
+  elseif modules[name] then
+    return modules[name]
   end
-  local module = modules[name] or pass(engine.module(name))
-  return module
+  return pass(engine.module(name))
 end
 
 local base = only(G, "_VERSION", "assert", "error", "ipairs", "next", "pairs", "pcall", "rawequal", "rawget", "select",
@@ -230,7 +379,8 @@ function base.xpcall(f, handler, ...)
     if ok then
       return true, ...
     end
-    return false, handler(...)
+    local _, said = pcall(handler, (...))
+    return false, said
   end
   return finish(pcall(f, ...))
 end
@@ -244,7 +394,7 @@ end
 
 function base.rawset(of, key, value)
   if protected[of] then
-    return error("Cannot modify " .. protected[of] .. "." .. tostring(key) .. ". Protected by the sandbox.", 2)
+    error("Cannot modify " .. protected[of] .. "." .. tostring(key) .. ". Protected by the sandbox.", 2)
   end
   return rawset(of, key, value)
 end
@@ -261,12 +411,15 @@ local text = getmetatable("")
 text.__index = string
 text.__metatable = false
 
--- A dotted name, looked up and set along the way.
+-- A dotted name, looked up and set along the way. What the sandbox has itself is given as it has it.
 local function give(env, name)
-  local value, parent, last = G, env, nil
+  local value, own, parent, last = G, base, env, nil
   for part in gmatch(name, "[^.]+") do
     value = type(value) == "table" and value[part] or nil
-    if last then
+    own = type(own) == "table" and own[part] or nil
+    if last and protected[parent[last]] then
+      return -- With all that is in it.
+    elseif last then
       if type(parent[last]) ~= "table" then
         parent[last] = {}
       end
@@ -275,7 +428,7 @@ local function give(env, name)
     last = part
   end
   if last then
-    parent[last] = modules[name] or value
+    parent[last] = own or value
   end
 end
 
@@ -300,6 +453,8 @@ local templates = { __index = template, __metatable = false }
 local function said(failure)
   if type(failure) == "string" or type(failure) == "number" then
     return tostring(failure)
+  elseif type(failure) == "userdata" and failure ~= engine.null then
+    return "not enough memory" -- Nothing else fails in the engine.
   end
   return "(error object is a " .. type(failure) .. " value)"
 end
@@ -340,6 +495,8 @@ local headers = {
 }
 
 return {
+  -- The metatable of arrays, which all scripts may ask for.
+  arrays = protect("array", {}),
   headers = function(of)
     return setmetatable(of, headers)
   end,
@@ -352,9 +509,11 @@ return {
     return setmetatable(roots, trusted and { __index = G } or templates)
   end,
   call = function(f, ...)
+    nested = 0
     return finish(pcall(f, ...))
   end,
   render = function(f)
+    nested = 0
     return finish(pcall(function()
       return shown(f())
     end))

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
 
@@ -18,7 +19,11 @@ use crate::script::{Compiled, Kind, Script};
 const MEMORY: usize = 256 << 20;
 
 /// The longest text that the engine's own functions put together.
-pub(crate) const LONGEST_TEXT: usize = MEMORY;
+pub(crate) const LONGEST_TEXT: usize = MEMORY / 4;
+
+/// How long a result may take to be written: far longer than what is no trick, such as a table that holds the same one
+/// twice, which holds the same one twice, forty times over.
+const WRITING: Duration = Duration::from_secs(1);
 
 /// What Kong says of code that it may not run.
 pub(crate) const OFF: &str =
@@ -110,7 +115,7 @@ impl State {
                 call: entry.get("call")?,
                 render: entry.get("render")?,
             },
-            arrays: lua.create_table()?,
+            arrays: entry.get("arrays")?,
             lua,
             interruptible,
             trust: options.trust,
@@ -236,9 +241,11 @@ impl State {
     /// A value as JSON text; `original` is what [`State::read`] said of it.
     ///
     /// # Errors
-    /// What has no JSON: functions, numbers that are none, text that is not UTF-8, tables within themselves.
+    /// What has no JSON: functions, numbers that are none, text that is not UTF-8, tables within themselves; and what
+    /// would be too long.
     pub fn write(&self, value: &Value, original: &Original<'_>) -> Result<Vec<u8>, Unwritable> {
         let mut out = Vec::new();
+        let _watch = Watch::begin(self.interruptible, WRITING);
         json::write(value, original, &self.arrays, &mut out)?;
         Ok(out)
     }

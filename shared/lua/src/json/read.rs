@@ -1,6 +1,8 @@
 //! From JSON to Lua.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::ops::Range;
 
@@ -147,25 +149,40 @@ impl<'de> Visitor<'de> for Reader<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let inner = self.deeper()?;
         let table = self.lua.create_table().map_err(Error::custom)?;
-        let mut originals: Vec<(Cow<'de, str>, Original<'de>)> = Vec::new();
+        let mut originals = Vec::new();
+        let mut twice = false;
         while let Some(name) = members.next_key_seed(Name)? {
             if *name == *NUMBER && !self.text.contains(&(name.as_ptr() as usize)) {
                 return number(members.next_value()?);
             }
             let (value, original) = members.next_value_seed(inner.clone())?;
-            let known: bool = table.contains_key(&*name).map_err(Error::custom)?;
+            twice |= table.contains_key(&*name).map_err(Error::custom)?;
             table.raw_set(&*name, value).map_err(Error::custom)?;
-            // Of duplicate names the last one wins, in the first one's place.
-            match originals
-                .iter_mut()
-                .find(|(other, _)| known && *other == name)
-            {
-                Some(earlier) => earlier.1 = original,
-                None => originals.push((name, original)),
-            }
+            originals.push((name, original));
+        }
+        if twice {
+            originals = last_of_each(originals);
         }
         Ok((Value::Table(table), Original::Object(originals)))
     }
+}
+
+/// Of duplicate names the last one wins, in the first one's place.
+fn last_of_each<'t>(
+    members: Vec<(Cow<'t, str>, Original<'t>)>,
+) -> Vec<(Cow<'t, str>, Original<'t>)> {
+    let mut places: HashMap<Cow<'t, str>, usize> = HashMap::new();
+    let mut kept: Vec<(Cow<'t, str>, Original<'t>)> = Vec::new();
+    for (name, original) in members {
+        match places.entry(name.clone()) {
+            Entry::Occupied(place) => kept[*place.get()].1 = original,
+            Entry::Vacant(place) => {
+                place.insert(kept.len());
+                kept.push((name, original));
+            }
+        }
+    }
+    kept
 }
 
 /// Reads a name, out of the text itself where that is possible.

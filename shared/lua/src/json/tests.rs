@@ -5,7 +5,19 @@ use crate::script::Script;
 use crate::state::{Options, State};
 
 /// What becomes of `text` once `function` has had it.
+/// The threads of a node have room for the deepest values; those of tests have less.
 fn through(function: &str, text: &str) -> Result<String, String> {
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .stack_size(16 << 20)
+            .spawn_scoped(scope, || here(function, text))
+            .expect("a thread")
+            .join()
+            .expect("no panic")
+    })
+}
+
+fn here(function: &str, text: &str) -> Result<String, String> {
     let state = State::new(&Options::default()).expect("a state");
     let (value, original) = state.read(text)?;
     let script = Script::function(function).expect("it compiles");
@@ -154,14 +166,59 @@ fn what_has_no_json_says_so() {
 
 #[test]
 fn depth_has_a_limit_both_ways() {
-    // The threads of a node have room for it; that of a test has less.
-    let deep = std::thread::Builder::new().stack_size(16 << 20).spawn(|| {
-        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-        assert_eq!(through(SAME, &nested(1000)), Ok(nested(1000)));
-        let error = through(SAME, &nested(1001)).expect_err("too deep");
-        assert!(error.starts_with("nested deeper than 1000"), "{error}");
-    });
-    deep.expect("a thread").join().expect("no overflow");
+    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    assert_eq!(through(SAME, &nested(1000)), Ok(nested(1000)));
+    let error = through(SAME, &nested(1001)).expect_err("too deep");
+    assert!(error.starts_with("nested deeper than 1000"), "{error}");
+}
+
+#[test]
+fn an_object_may_have_more_members_than_a_machine_has_references() {
+    let members: Vec<_> = (0..20_000).map(|i| format!("\"k{i}\":\"v{i}\"")).collect();
+    let wide = format!("{{{}}}", members.join(","));
+    assert_eq!(through(SAME, &wide), Ok(wide));
+}
+
+#[test]
+fn names_that_come_again_and_again_take_no_longer() {
+    let members: Vec<_> = (0..40_000)
+        .map(|i| format!("\"k{}\":1.0", i % 20_000))
+        .collect();
+    let began = std::time::Instant::now();
+    let written = through(SAME, &format!("{{{}}}", members.join(",")));
+    assert_eq!(written, Ok(format!("{{{}}}", members[..20_000].join(","))));
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_result_can_not_run_code_while_it_is_written() {
+    let function = "return function() return setmetatable({ b = 1 }, { __index = function() while true do end end, \
+                    __pairs = error, __len = error }) end";
+    assert_eq!(through(function, "1").as_deref(), Ok("{\"b\":1}"));
+}
+
+#[test]
+fn a_result_that_holds_the_same_over_and_over_is_too_much() {
+    for function in [
+        "return function() local t = {} for i = 1, 60 do t = { t, t } end return t end",
+        "return function() local s, t = ('x'):rep(1e6), {} for i = 1, 1e5 do t[i] = s end return t end",
+    ] {
+        let error = "Cannot serialise: too much".to_owned();
+        assert_eq!(through(function, "1"), Err(error), "{function}");
+    }
+}
+
+#[test]
+fn no_script_changes_the_arrays_of_others() {
+    let function =
+        "return function(data) getmetatable(data).__index = function() return 'mine' end end";
+    let error = through(function, "[]").expect_err("it is protected");
+    assert!(
+        error.ends_with("Cannot modify array.__index. Protected by the sandbox."),
+        "{error}"
+    );
+    let made = "return function(data) return { setmetatable({}, getmetatable(data)) } end";
+    assert_eq!(through(made, "[]").as_deref(), Ok("[[]]"));
 }
 
 fn json() -> impl Strategy<Value = String> {

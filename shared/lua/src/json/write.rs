@@ -6,6 +6,8 @@ use mlua::{Table, Value};
 
 use super::MAX_DEPTH;
 use super::read::Original;
+use crate::limits::overrun;
+use crate::state::LONGEST_TEXT;
 
 /// Why a value has no JSON, in the words of cjson.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +30,9 @@ pub enum Unwritable {
     /// JSON is Unicode.
     #[error("Cannot serialise string: it is not UTF-8")]
     NotUtf8,
+    /// Longer than any text may be, or too long in the making.
+    #[error("Cannot serialise: too much")]
+    TooMuch,
     /// Of the machine, such as too little memory.
     #[error("{0}")]
     Engine(String),
@@ -89,6 +94,10 @@ impl Writer<'_> {
         original: &Original<'_>,
         depth: usize,
     ) -> Result<(), Unwritable> {
+        // The same table or text may be there any number of times.
+        if self.out.len() > LONGEST_TEXT || overrun() {
+            return Err(Unwritable::TooMuch);
+        }
         match value {
             Value::Nil => self.out.extend_from_slice(b"null"),
             value if value.is_null() => self.out.extend_from_slice(b"null"),
@@ -179,54 +188,69 @@ impl Writer<'_> {
         };
         let mut rest = members(table)?;
         self.out.push(b'{');
-        let mut first = true;
+        let before = self.out.len();
         for (name, original) in originals {
-            if let Some(value) = rest.remove(name.as_bytes()) {
-                self.member(&mut first, name.as_bytes(), &value, original, depth)?;
+            if let Some(key) = rest.remove(&**name) {
+                self.name(before, name)?;
+                self.value(&key.value(table, name)?, original, depth)?;
             }
         }
-        for (name, value) in rest {
-            self.member(&mut first, &name, &value, &Original::Plain, depth)?;
+        for (name, key) in rest {
+            self.name(before, &name)?;
+            self.value(&key.value(table, &name)?, &Original::Plain, depth)?;
         }
         self.out.push(b'}');
         Ok(())
     }
 
-    fn member(
-        &mut self,
-        first: &mut bool,
-        name: &[u8],
-        value: &Value,
-        original: &Original<'_>,
-        depth: usize,
-    ) -> Result<(), Unwritable> {
-        if !std::mem::take(first) {
+    /// The name of a member of the object that began `before`.
+    fn name(&mut self, before: usize, name: &str) -> Result<(), Unwritable> {
+        if self.out.len() > before {
             self.out.push(b',');
         }
-        self.string(name)?;
+        self.string(name.as_bytes())?;
         self.out.push(b':');
-        self.value(value, original, depth)
+        Ok(())
     }
 }
 
-fn members(table: &Table) -> Result<BTreeMap<Vec<u8>, Value>, Unwritable> {
+/// A key of a table, beside its text.
+enum Key {
+    Text,
+    Number(f64),
+}
+
+impl Key {
+    fn value(&self, table: &Table, name: &str) -> Result<Value, Unwritable> {
+        let value = match self {
+            Key::Text => table.raw_get(name),
+            Key::Number(number) => table.raw_get(*number),
+        };
+        Ok(value?)
+    }
+}
+
+/// The names of an object. Not its values: a machine has room for some thousands that Rust holds.
+fn members(table: &Table) -> Result<BTreeMap<String, Key>, Unwritable> {
     let mut members = BTreeMap::new();
     for pair in table.pairs::<Value, Value>() {
-        let (key, value) = pair?;
-        let name = match &key {
-            Value::String(name) => name.as_bytes().to_vec(),
-            Value::Integer(number) => number.to_string().into_bytes(),
-            Value::Number(number) => spelled(*number).into_bytes(),
+        let (name, key) = match pair?.0 {
+            Value::String(name) => {
+                let name = name.to_str().map_err(|_| Unwritable::NotUtf8)?;
+                (name.to_owned(), Key::Text)
+            }
+            Value::Integer(number) => (number.to_string(), Key::Number(number as f64)),
+            Value::Number(number) => (spelled(number), Key::Number(number)),
             _ => return Err(Unwritable::Key),
         };
-        members.insert(name, value);
+        members.insert(name, key);
     }
     Ok(members)
 }
 
 /// How long the list is that a table is; `None` if it is an object, as a table with nothing in it.
 fn length(table: &Table) -> Result<Option<usize>, Unwritable> {
-    if table.raw_len() == 0 && !table.contains_key(1)? {
+    if table.raw_len() == 0 && table.raw_get::<Value>(1)?.is_nil() {
         // The usual object is told without a look at every key. One of numbers alone has no element 1 and is sparse.
         let first = table.pairs::<Value, Value>().next().transpose()?;
         if !matches!(first, Some((Value::Integer(_) | Value::Number(_), _))) {

@@ -7,13 +7,14 @@
 //! that may be called while the same thread is anywhere inside of it. The hook stays until the call has ended, so a
 //! `pcall` that catches the failure meets the next one at once, and so on outwards.
 //!
-//! Where LuaJIT was built otherwise nothing is compiled, and a hook looks at the clock every ten thousand instructions.
+//! Where LuaJIT was built otherwise nothing is compiled: interpreted code always notices a hook.
 
 #![allow(unsafe_code)]
 
-use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Once;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, compiler_fence};
 use std::time::Duration;
 use std::{mem, ptr};
 
@@ -27,9 +28,6 @@ use super::watchdog::{self, Slot};
 /// Whether compiled loops notice a hook. If not, [`prepare`] switches the compiler off.
 const CHECKED_LOOPS: bool = cfg!(check_hook);
 
-/// Instructions between two looks at the clock, without [`CHECKED_LOOPS`].
-const STRIDE: c_int = 10_000;
-
 /// The signal that tells a thread to look at its clock. Nothing else here uses virtual timers.
 pub(super) const POKE: c_int = libc::SIGVTALRM;
 
@@ -37,23 +35,14 @@ pub(super) const POKE: c_int = libc::SIGVTALRM;
 #[derive(Clone, Copy, Debug)]
 pub struct Interruptible(*mut lua_State);
 
-/// The call that runs on this thread.
-#[derive(Clone, Copy)]
-struct Current {
-    state: *mut lua_State,
-    /// CPU time of the thread, in nanoseconds, at which it has used up its share.
-    deadline: u64,
-}
-
-const NONE: Current = Current {
-    state: ptr::null_mut(),
-    deadline: 0,
-};
-
 thread_local! {
-    // Made at compile time and without destructors: the signal handler reads and writes them.
-    static CURRENT: Cell<Current> = const { Cell::new(NONE) };
-    static OVERRUN: Cell<bool> = const { Cell::new(false) };
+    // Made at compile time and without destructors: the signal handler reads and writes them. Atomics, as the signal may
+    // come between any two instructions, and fences where their order matters to it.
+    /// The state of the call that runs on this thread; null while there is none.
+    static CURRENT: AtomicPtr<lua_State> = const { AtomicPtr::new(ptr::null_mut()) };
+    /// CPU time of the thread, in nanoseconds, at which that call has used up its share.
+    static DEADLINE: AtomicU64 = const { AtomicU64::new(0) };
+    static OVERRUN: AtomicBool = const { AtomicBool::new(false) };
 }
 
 thread_local! {
@@ -65,7 +54,7 @@ thread_local! {
 
 /// Whether the call that runs on this thread has used up its time. Long loops in Rust ask now and then.
 pub fn overrun() -> bool {
-    OVERRUN.get()
+    OVERRUN.with(|overrun| overrun.load(Relaxed))
 }
 
 /// Makes the calls of a state ones that can be ended.
@@ -89,20 +78,16 @@ pub struct Watch {
 impl Watch {
     /// Begins to count: from now on the thread may use `cpu` in this state, which must outlive the watch.
     pub(crate) fn begin(state: Interruptible, cpu: Duration) -> Self {
-        let outer = CURRENT.get().state.is_null();
+        let outer = CURRENT.with(|current| current.load(Relaxed).is_null());
         if outer {
             let nanos = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
-            OVERRUN.set(false);
-            CURRENT.set(Current {
-                state: state.0,
-                deadline: thread_time().saturating_add(nanos),
-            });
-            if CHECKED_LOOPS {
-                SLOT.with(|slot| slot.begin(cpu));
-            } else {
-                // SAFETY: the caller's state is alive and belongs to this thread.
-                unsafe { ffi::lua_sethook(state.0, Some(look), ffi::LUA_MASKCOUNT, STRIDE) };
-            }
+            OVERRUN.with(|overrun| overrun.store(false, Relaxed));
+            let deadline = thread_time().saturating_add(nanos);
+            DEADLINE.with(|of| of.store(deadline, Relaxed));
+            // A poke for the call before may still come: with this call's state it must meet this call's deadline.
+            compiler_fence(SeqCst);
+            CURRENT.with(|current| current.store(state.0, Relaxed));
+            SLOT.with(|slot| slot.begin(cpu));
         }
         Self {
             outer,
@@ -121,11 +106,10 @@ impl Drop for Watch {
         if !self.outer {
             return;
         }
-        let state = CURRENT.replace(NONE).state; // From here on the handler does nothing.
-        if CHECKED_LOOPS {
-            SLOT.with(Slot::end);
-        }
-        if OVERRUN.replace(false) || !CHECKED_LOOPS {
+        let state = CURRENT.with(|current| current.swap(ptr::null_mut(), Relaxed));
+        compiler_fence(SeqCst); // From here on the handler does nothing.
+        SLOT.with(Slot::end);
+        if OVERRUN.with(|overrun| overrun.swap(false, Relaxed)) {
             // SAFETY: the state is alive, as `begin` demands, and belongs to this thread.
             unsafe { ffi::lua_sethook(state, None, 0, 0) };
         }
@@ -157,11 +141,11 @@ fn install_handler() {
 
 /// The signal's handler.
 extern "C" fn on_poke(_: c_int) {
-    let Current { state, deadline } = CURRENT.get();
-    if state.is_null() || thread_time() < deadline {
+    let state = CURRENT.with(|current| current.load(Relaxed));
+    if state.is_null() || thread_time() < DEADLINE.with(|deadline| deadline.load(Relaxed)) {
         return;
     }
-    OVERRUN.set(true);
+    OVERRUN.with(|overrun| overrun.store(true, Relaxed));
     // Off and on: should the signal have met Lua while it was changing hooks itself, the next poke mends it.
     // SAFETY: a state in `CURRENT` is alive, belongs to this thread, and `lua_sethook` may be called from a handler.
     unsafe {
@@ -176,17 +160,5 @@ unsafe extern "C-unwind" fn fail(state: *mut lua_State, _: *mut lua_Debug) {
     unsafe {
         ffi::lua_pushlstring(state, TOO_LONG.as_ptr().cast(), TOO_LONG.len());
         ffi::lua_error(state)
-    }
-}
-
-/// The hook of a call that may overrun, where compiled loops would not notice one.
-unsafe extern "C-unwind" fn look(state: *mut lua_State, called: *mut lua_Debug) {
-    if OVERRUN.get() || thread_time() >= CURRENT.get().deadline {
-        OVERRUN.set(true);
-        // SAFETY: as Lua called this one.
-        unsafe {
-            ffi::lua_sethook(state, Some(fail), ffi::LUA_MASKCOUNT, 1);
-            fail(state, called);
-        }
     }
 }

@@ -272,6 +272,10 @@ impl<'a> Matcher<'a> {
             Some((_, Length::Place)) => return Ok(None),
             _ => return Err("invalid capture index"),
         };
+        // A long text takes as long as many steps.
+        if caught.len() > STRIDE as usize && overrun() {
+            return Err(TOO_LONG);
+        }
         Ok(self.text[s..]
             .starts_with(caught)
             .then_some(s + caught.len()))
