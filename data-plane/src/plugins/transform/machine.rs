@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use http::{HeaderMap, HeaderValue};
 use lua::limits::Limits;
-use lua::mlua::{self, Table, Value};
+use lua::mlua::{self, Lua, Table, Value};
 use lua::{Failure, Options, Script, State};
 
 use super::args::{self, Arg};
@@ -92,11 +92,11 @@ fn names(state: &State, scope: &Scope<'_>, roots: Roots) -> mlua::Result<Table> 
     let lua = state.lua();
     let names = lua.create_table()?;
     if roots.headers {
-        let table = headers(state, scope.headers, scope.host)?;
+        let table = headers(lua, scope.headers, scope.host)?;
         names.raw_set("headers", state.header_names(table)?)?;
     }
     if roots.query_params {
-        names.raw_set("query_params", arguments(state, scope.query)?)?;
+        names.raw_set("query_params", arguments(lua, scope.query)?)?;
     }
     if roots.uri_captures {
         let table = lua.create_table()?;
@@ -113,25 +113,29 @@ fn names(state: &State, scope: &Scope<'_>, roots: Roots) -> mlua::Result<Table> 
     state.template_environment(names)
 }
 
-/// One value by itself, several as a list.
-fn several(state: &State, mut values: Vec<Value>) -> mlua::Result<Value> {
-    match values.len() {
-        1 => Ok(values.remove(0)),
-        _ => state.lua().create_sequence_from(values).map(Value::Table),
+/// One value by itself, several as a list. One by one: Rust can hold but some thousand values of a machine.
+fn several(
+    lua: &Lua,
+    values: impl IntoIterator<Item = mlua::Result<Value>>,
+) -> mlua::Result<Value> {
+    let mut values = values.into_iter();
+    let first = values.next().unwrap_or(Ok(Value::Nil))?;
+    let Some(second) = values.next() else {
+        return Ok(first);
+    };
+    let list = lua.create_sequence_from([first, second?])?;
+    for value in values {
+        list.raw_push(value?)?;
     }
+    Ok(Value::Table(list))
 }
 
-fn headers(state: &State, headers: &HeaderMap, host: Option<&HeaderValue>) -> mlua::Result<Table> {
-    let table = state.lua().create_table()?;
-    let text = |value: &HeaderValue| {
-        state
-            .lua()
-            .create_string(value.as_bytes())
-            .map(Value::String)
-    };
+fn headers(lua: &Lua, headers: &HeaderMap, host: Option<&HeaderValue>) -> mlua::Result<Table> {
+    let table = lua.create_table()?;
+    let text = |value: &HeaderValue| lua.create_string(value.as_bytes()).map(Value::String);
     for name in headers.keys() {
-        let values: mlua::Result<Vec<Value>> = headers.get_all(name).iter().map(text).collect();
-        table.raw_set(name.as_str(), several(state, values?)?)?;
+        let values = headers.get_all(name).iter().map(text);
+        table.raw_set(name.as_str(), several(lua, values)?)?;
     }
     if let Some(host) = host {
         table.raw_set("host", text(host)?)?;
@@ -139,18 +143,35 @@ fn headers(state: &State, headers: &HeaderMap, host: Option<&HeaderValue>) -> ml
     Ok(table)
 }
 
-fn arguments(state: &State, query: &str) -> mlua::Result<Table> {
-    let table = state.lua().create_table()?;
-    let mut named: indexmap::IndexMap<_, Vec<Value>> = indexmap::IndexMap::new();
+fn arguments(lua: &Lua, query: &str) -> mlua::Result<Table> {
+    let table = lua.create_table()?;
+    let mut named: indexmap::IndexMap<_, Vec<Arg>> = indexmap::IndexMap::new();
     for (name, value) in args::iter(query.as_bytes()) {
-        let value = match value {
-            Arg::Flag => Value::Boolean(true),
-            Arg::Text(text) => Value::String(state.lua().create_string(text)?),
-        };
         named.entry(name).or_default().push(value);
     }
     for (name, values) in named {
-        table.raw_set(state.lua().create_string(name)?, several(state, values)?)?;
+        let values = values.into_iter().map(|value| match value {
+            Arg::Flag => Ok(Value::Boolean(true)),
+            Arg::Text(text) => lua.create_string(text).map(Value::String),
+        });
+        table.raw_set(lua.create_string(name)?, several(lua, values)?)?;
     }
     Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_of_arguments_is_seen() {
+        let state = state().expect("a state");
+        let query = format!("{}b=1", "a=&".repeat(20_000));
+        let table = arguments(state.lua(), &query).expect("they fit");
+        let list: Table = table.get("a").expect("a list");
+        assert_eq!(list.raw_len(), 20_000);
+        let many: String = (0..20_000).map(|n| format!("n{n}&")).collect();
+        let table = arguments(state.lua(), &many).expect("they fit");
+        assert!(table.get::<bool>("n19999").expect("a flag"));
+    }
 }
