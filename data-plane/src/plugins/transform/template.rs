@@ -115,7 +115,9 @@ impl Renderer<'_> {
         for part in &template.parts {
             match part {
                 Part::Text(text) => out.extend_from_slice(text.as_bytes()),
-                _ if !self.scope.allowed => return Err(fail(OFF)),
+                _ if !self.scope.allowed => {
+                    return Err(fail(&lua::Failure::Off.to_string()));
+                }
                 Part::Native(operands) => evaluate(operands, self.scope)
                     .map_err(|error| fail(&error))?
                     .print(&mut out),
@@ -146,10 +148,6 @@ impl Renderer<'_> {
         sources.fold(Roots::default(), Roots::or)
     }
 }
-
-/// What Kong logs when somebody meets a template with `untrusted_lua = off`.
-const OFF: &str =
-    "loading of untrusted Lua code disabled because 'untrusted_lua' config option is set to 'off'";
 
 fn evaluate<'a>(operands: &'a [Operand], scope: &Scope<'a>) -> Result<Value<'a>, String> {
     let mut value = Value::Nil;
