@@ -4,8 +4,9 @@
 use mlua::{Lua, LuaString, MultiValue, Result, Table, Value};
 
 use crate::limits::overrun;
+use crate::native::{Raise, answered};
 use crate::pattern::{self, Capture, Found, Matcher};
-use crate::state::{LONGEST_TEXT, said};
+use crate::state::LONGEST_TEXT;
 
 /// The longest text that `string.rep` makes (custom-plugins.md 6.3).
 const LONGEST_REPETITION: usize = 16 << 20;
@@ -17,7 +18,7 @@ pub(crate) fn functions(lua: &Lua, print: fn(&str)) -> Result<Table> {
     let add = |name: &str, run: fn(&Lua, &[Value]) -> Answer| {
         let function = lua.create_function(move |lua, arguments: MultiValue| {
             let arguments: Vec<Value> = arguments.into_iter().collect();
-            answered(lua, run(lua, &arguments))
+            answered(lua, run(lua, &arguments).map(MultiValue::from_iter))
         })?;
         engine.set(name, function)
     };
@@ -40,50 +41,7 @@ pub(crate) fn functions(lua: &Lua, print: fn(&str)) -> Result<Table> {
     Ok(engine)
 }
 
-type Answer = std::result::Result<Vec<Value>, Wrong>;
-
-/// What a function has to say against its arguments.
-enum Wrong {
-    Text(String),
-    /// Of the engine itself, such as too little memory.
-    Engine(mlua::Error),
-}
-
-impl From<String> for Wrong {
-    fn from(text: String) -> Self {
-        Wrong::Text(text)
-    }
-}
-
-impl From<&str> for Wrong {
-    fn from(text: &str) -> Self {
-        Wrong::Text(text.to_owned())
-    }
-}
-
-impl From<mlua::Error> for Wrong {
-    fn from(error: mlua::Error) -> Self {
-        Wrong::Engine(error)
-    }
-}
-
-fn answered(lua: &Lua, answer: Answer) -> Result<MultiValue> {
-    match answer {
-        Ok(values) => Ok(std::iter::once(Value::Boolean(true))
-            .chain(values)
-            .collect()),
-        Err(Wrong::Engine(error)) => match lua.create_string(said(&error).to_string()) {
-            Ok(text) => Ok([Value::Boolean(false), Value::String(text)]
-                .into_iter()
-                .collect()),
-            Err(_) => Err(error),
-        },
-        Err(Wrong::Text(text)) => {
-            let text = Value::String(lua.create_string(text)?);
-            Ok([Value::Boolean(false), text].into_iter().collect())
-        }
-    }
-}
+type Answer = std::result::Result<Vec<Value>, Raise>;
 
 /// Texts and numbers, as the arguments of string functions are read.
 struct Arguments<'a> {
@@ -92,7 +50,7 @@ struct Arguments<'a> {
 }
 
 impl Arguments<'_> {
-    fn wrong(&self, place: usize, expected: &str) -> Wrong {
+    fn wrong(&self, place: usize, expected: &str) -> Raise {
         let got = self.values.get(place).map_or("no value", kind);
         let function = self.function;
         format!(
@@ -102,7 +60,7 @@ impl Arguments<'_> {
         .into()
     }
 
-    fn text(&self, lua: &Lua, place: usize) -> std::result::Result<LuaString, Wrong> {
+    fn text(&self, lua: &Lua, place: usize) -> std::result::Result<LuaString, Raise> {
         match self.values.get(place) {
             Some(Value::String(text)) => Ok(text.clone()),
             Some(number @ (Value::Integer(_) | Value::Number(_))) => lua
@@ -113,7 +71,7 @@ impl Arguments<'_> {
     }
 
     /// A whole number; `None` if it is absent or nil.
-    fn number(&self, lua: &Lua, place: usize) -> std::result::Result<Option<i64>, Wrong> {
+    fn number(&self, lua: &Lua, place: usize) -> std::result::Result<Option<i64>, Raise> {
         match self.values.get(place) {
             None | Some(Value::Nil) => Ok(None),
             Some(value) => match lua.coerce_number(value.clone())? {
@@ -129,7 +87,7 @@ impl Arguments<'_> {
         lua: &Lua,
         place: usize,
         length: usize,
-    ) -> std::result::Result<Option<usize>, Wrong> {
+    ) -> std::result::Result<Option<usize>, Raise> {
         let init = self.number(lua, place)?.unwrap_or(1);
         let at = match init {
             1.. => usize::try_from(init - 1).unwrap_or(usize::MAX),
@@ -277,7 +235,7 @@ fn gsub(lua: &Lua, values: &[Value]) -> Answer {
 }
 
 /// Adds `by`, with the captures in place of `%0` to `%9`.
-fn put(by: &[u8], text: &[u8], found: &Found, out: &mut Vec<u8>) -> std::result::Result<(), Wrong> {
+fn put(by: &[u8], text: &[u8], found: &Found, out: &mut Vec<u8>) -> std::result::Result<(), Raise> {
     let mut bytes = by.iter();
     while let Some(&byte) = bytes.next() {
         // One replacement may hold the whole text any number of times.
@@ -304,7 +262,7 @@ fn put_capture(
     text: &[u8],
     found: &Found,
     out: &mut Vec<u8>,
-) -> std::result::Result<(), Wrong> {
+) -> std::result::Result<(), Raise> {
     match found.captures.get(index) {
         Some(&Capture::Text(from, to)) => out.extend_from_slice(&text[from..to]),
         Some(Capture::Place(at)) => out.extend_from_slice(at.to_string().as_bytes()),

@@ -13,6 +13,7 @@ use crate::engine;
 use crate::error::Failure;
 use crate::json::{self, Original, Unwritable};
 use crate::limits::{Interruptible, Limits, Watch, prepare};
+use crate::native;
 use crate::script::{Compiled, Kind, Script};
 
 /// Memory of one state (custom-plugins.md 6.3).
@@ -102,6 +103,7 @@ impl State {
         let lua = Lua::new_with(StdLib::ALL_SAFE, LuaOptions::new())?;
         lua.set_memory_limit(MEMORY)?;
         let interruptible = prepare(&lua)?;
+        native::prepare(&lua)?;
         let functions = engine::functions(&lua, |text| tracing::info!(target: "lua", "{text}"))?;
         let requires = lua.create_sequence_from(options.requires.iter().map(String::as_str))?;
         let names = lua.create_sequence_from(options.environment.iter().map(String::as_str))?;

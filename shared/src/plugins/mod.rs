@@ -6,6 +6,7 @@ mod acl;
 mod basic_auth;
 mod catalog;
 mod correlation_id;
+pub mod custom;
 mod hmac_auth;
 mod jwt;
 mod key_auth;
