@@ -15,6 +15,8 @@ const LONGEST_REPETITION: usize = 16 << 20;
 pub(crate) fn functions(lua: &Lua, print: fn(&str)) -> Result<Table> {
     let engine = lua.create_table()?;
     engine.set("null", Value::NULL)?;
+    engine.set("waiting", Lua::poll_pending())?;
+    engine.set("traceback", lua.create_function(traceback)?)?;
     let add = |name: &str, run: fn(&Lua, &[Value]) -> Answer| {
         let function = lua.create_function(move |lua, arguments: MultiValue| {
             let arguments: Vec<Value> = arguments.into_iter().collect();
@@ -42,6 +44,24 @@ pub(crate) fn functions(lua: &Lua, print: fn(&str)) -> Result<Table> {
 }
 
 type Answer = std::result::Result<Vec<Value>, Raise>;
+
+/// Between a message and the way to where it was raised.
+pub(crate) const TRACEBACK: &str = "\nstack traceback:";
+
+/// The handler of an `xpcall`: a text with the way to where it was raised. In Rust, as a handler in Lua could not be
+/// ended by a limit.
+fn traceback(lua: &Lua, raised: Value) -> Result<Value> {
+    let Value::String(text) = &raised else {
+        return Ok(raised);
+    };
+    let way = lua.traceback(None, 1)?;
+    let mut whole = text.as_bytes().to_vec();
+    if !way.as_bytes().starts_with(b"\n") {
+        whole.push(b'\n');
+    }
+    whole.extend_from_slice(&way.as_bytes());
+    Ok(Value::String(lua.create_string(whole)?))
+}
 
 /// Texts and numbers, as the arguments of string functions are read.
 struct Arguments<'a> {

@@ -12,6 +12,8 @@ pub mod json;
 pub mod limits;
 mod native;
 mod pattern;
+pub mod pdk;
+mod running;
 mod script;
 mod state;
 #[cfg(test)]
@@ -21,5 +23,6 @@ pub use check::answer_schemas;
 pub use error::Failure;
 pub use mlua;
 pub use native::{Raise, function, waiting_function};
+pub use running::Running;
 pub use script::{Kind, Script};
 pub use state::{Options, State, Trust};

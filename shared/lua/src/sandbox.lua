@@ -10,6 +10,7 @@ local gmatch, lower, swap = string.gmatch, string.lower, string.gsub
 local rawget, tonumber = rawget, tonumber
 local insert, time = table.insert, os.time
 local create, resume, wrap = coroutine.create, coroutine.resume, coroutine.wrap
+local traceback, xpcall = engine.traceback, xpcall
 
 -- `error` is never called in a tail call here: that would leave one level less to tell whose mistake it was.
 
@@ -274,12 +275,26 @@ end
 
 -- Names that can be read and not changed, not even with rawset.
 
-local function protect(name, of)
+-- `more` says what is done with what the table has not: `read`, `write`; and `call`.
+local function protect(name, of, more)
+  local read = more and more.read
   local shown = setmetatable({}, {
-    __index = of,
-    __newindex = function(_, key)
+    __index = read and function(_, key)
+      local value = of[key]
+      if value == nil then
+        return read(key)
+      end
+      return value
+    end or of,
+    __newindex = more and more.write and function(_, key, value)
+      if of[key] == nil then
+        return more.write(key, value)
+      end
+      error("Cannot modify " .. name .. "." .. tostring(key) .. ". Protected by the sandbox.", 2)
+    end or function(_, key)
       error("Cannot modify " .. name .. "." .. tostring(key) .. ". Protected by the sandbox.", 2)
     end,
+    __call = more and more.call,
     __pairs = function()
       return function(_, key)
         return G.next(of, key)
@@ -293,11 +308,28 @@ end
 
 local ngx = protect("ngx", { null = engine.null })
 
--- Coroutines.
+-- Coroutines. One that waits for something yields a mark, which is no value of the plugin's: it goes on outwards, to the
+-- worker, and in again.
 
-local function resumed(...)
+local waiting, yield = engine.waiting, coroutine.yield
+
+local resumed
+
+local function resuming(thread, ...)
+  if nested >= DEEPEST then
+    return false, "C stack overflow"
+  end
+  nested = nested + 1
+  return resumed(thread, resume(thread, ...))
+end
+
+function resumed(thread, ok, first, ...)
   nested = nested - 1
-  return ...
+  if ok and first == waiting then
+    yield(waiting)
+    return resuming(thread)
+  end
+  return ok, first, ...
 end
 
 local coroutine = only(G.coroutine, "create", "running", "status", "yield")
@@ -305,11 +337,8 @@ local coroutine = only(G.coroutine, "create", "running", "status", "yield")
 function coroutine.resume(...)
   if type((...)) ~= "thread" then
     return resume(...)
-  elseif nested >= DEEPEST then
-    return false, "C stack overflow"
   end
-  nested = nested + 1
-  return resumed(resume(...))
+  return resuming(...)
 end
 
 local function unwrapped(ok, ...)
@@ -494,7 +523,42 @@ local headers = {
   __metatable = false,
 }
 
+local modules_of_plugins = modules
+
 return {
+  protect = protect,
+  -- What all code sees of the gateway.
+  install = function(kong, gate)
+    base.kong, base.ngx = kong, gate
+    G.kong, G.ngx = kong, gate
+    template.kong, template.ngx = kong, gate
+  end,
+  -- The names of one plugin. `own` gives its other files, and says whether it has one of that name.
+  plugin = function(trusted, own)
+    local env = environment(trusted and G or base)
+    function env.require(name)
+      if modules_of_plugins[name] and not trusted then
+        return modules_of_plugins[name]
+      end
+      local found, module = got(engine.module(name))
+      if found then
+        return module
+      end
+      found, module = got(own(name))
+      if found then
+        return module
+      elseif trusted then
+        return G.require(name)
+      end
+      error("require '" .. tostring(name) .. "' not allowed within sandbox", 2)
+    end
+    return env
+  end,
+  -- A handler. What it raises comes with the way there.
+  handle = function(f, ...)
+    nested = 0
+    return finish(xpcall(f, traceback, ...))
+  end,
   -- The metatable of arrays, which all scripts may ask for.
   arrays = protect("array", {}),
   headers = function(of)

@@ -20,6 +20,8 @@ pub enum Kind {
     Expression,
     /// A chunk that returns a function.
     Function,
+    /// A chunk that returns what it likes.
+    Module,
 }
 
 /// Compiled source. Cheap to clone; a state forgets it once the last clone is gone.
@@ -54,6 +56,14 @@ impl Script {
     /// What Lua's compiler says.
     pub fn function(source: &str) -> Result<Self, Failure> {
         Self::compile(Kind::Function, source, source)
+    }
+
+    /// Compiles a file: `name` is what errors call it, `handler.lua`.
+    ///
+    /// # Errors
+    /// What Lua's compiler says: `handler.lua:3: unexpected symbol near '='`.
+    pub fn module(name: &str, source: &str) -> Result<Self, Failure> {
+        Self::compile(Kind::Module, &format!("={name}"), source)
     }
 
     fn compile(kind: Kind, name: &str, source: &str) -> Result<Self, Failure> {

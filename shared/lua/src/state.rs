@@ -2,18 +2,21 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
+use mlua::{Function, IntoLuaMulti, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
 
 use shared::settings::{UntrustedLua, Words};
 
-use crate::engine;
+use crate::engine::{self, TRACEBACK};
 use crate::error::Failure;
 use crate::json::{self, Original, Unwritable};
 use crate::limits::{Interruptible, Limits, Watch, prepare};
 use crate::native;
+use crate::pdk::{self, Bind, Phase};
+use crate::running::Running;
 use crate::script::{Compiled, Kind, Script};
 
 /// Memory of one state (custom-plugins.md 6.3).
@@ -51,6 +54,8 @@ pub struct Options {
     pub requires: Vec<String>,
     /// `untrusted_lua_sandbox_environment`: names, dotted or not, that are visible beside the usual ones.
     pub environment: Vec<String>,
+    /// What gives `kong` and `ngx` their behaviour; without it they can be looked at and not used.
+    pub bind: Option<Bind>,
 }
 
 impl Options {
@@ -64,6 +69,7 @@ impl Options {
             },
             requires: requires.0.clone(),
             environment: environment.0.clone(),
+            bind: None,
         }
     }
 }
@@ -86,6 +92,8 @@ struct Entry {
     environment: Function,
     template: Function,
     call: Function,
+    handle: Function,
+    plugin: Function,
     render: Function,
 }
 
@@ -109,12 +117,18 @@ impl State {
         let names = lua.create_sequence_from(options.environment.iter().map(String::as_str))?;
         let sandbox = lua.load(include_str!("sandbox.lua")).set_name("=sandbox");
         let entry: Table = sandbox.call((functions, requires, names))?;
+        let ngx = lua.create_table()?;
+        ngx.raw_set("null", Value::NULL)?;
+        let tables = pdk::tables(&lua, options.bind, &entry.get("protect")?, ngx)?;
+        entry.get::<Function>("install")?.call::<()>(tables)?;
         Ok(Self {
             entry: Entry {
                 headers: entry.get("headers")?,
                 environment: entry.get("environment")?,
                 template: entry.get("template")?,
                 call: entry.get("call")?,
+                handle: entry.get("handle")?,
+                plugin: entry.get("plugin")?,
                 render: entry.get("render")?,
             },
             arrays: entry.get("arrays")?,
@@ -232,6 +246,66 @@ impl State {
         }
     }
 
+    /// The names of a plugin's code. `own` gives the plugin's other files: true and a module, or false.
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn plugin_environment(&self, trusted: bool, own: Function) -> mlua::Result<Table> {
+        let trusted = trusted || self.trust == Trust::Whole;
+        self.entry.plugin.call((trusted, own))
+    }
+
+    /// Runs the body of a module in an environment; it answers what the module returns.
+    ///
+    /// # Errors
+    /// [`Failure`], in the words of Lua.
+    pub fn run_module(
+        &self,
+        script: &Script,
+        environment: Table,
+        limits: Limits,
+    ) -> Result<Value, Failure> {
+        let chunk = script.load(&self.lua).map_err(|error| said(&error))?;
+        let set = chunk.set_environment(environment);
+        set.map_err(|error| said(&error))?;
+        pdk::within_phase(Phase::Init, || {
+            self.guarded(limits, || self.entry.call.call((chunk,)))
+        })
+    }
+
+    /// Calls a function as a coroutine, which may wait where the phase allows it. It runs while the future is polled.
+    ///
+    /// # Errors
+    /// When the arguments cannot be made.
+    pub fn start(
+        self: &Rc<Self>,
+        phase: Phase,
+        function: &Function,
+        arguments: impl IntoLuaMulti,
+        cpu: Duration,
+    ) -> Result<Running, Failure> {
+        let arguments = arguments.into_lua_multi(&self.lua);
+        let mut arguments = arguments.map_err(|error| said(&error))?;
+        arguments.push_front(Value::Function(function.clone()));
+        let call = self.entry.handle.call_async(arguments);
+        Ok(Running::new(self.clone(), phase, call, cpu))
+    }
+
+    /// What a call answered: true and values, or false and a text.
+    pub(crate) fn answer(&self, answer: mlua::Result<MultiValue>) -> Result<MultiValue, Failure> {
+        let mut values = answer.map_err(|error| said(&error))?;
+        match (values.pop_front(), values.front()) {
+            (Some(Value::Boolean(true)), _) => Ok(values),
+            (_, Some(Value::String(text))) => Err(self.raised(text.to_string_lossy())),
+            _ => Err(Failure::Raised("no reason was given".to_owned())),
+        }
+    }
+
+    /// What of this state a watch needs.
+    pub(crate) fn interruptible(&self) -> Interruptible {
+        self.interruptible
+    }
+
     /// A JSON text as a value, and what Lua would not remember of it.
     ///
     /// # Errors
@@ -272,17 +346,14 @@ impl State {
         if overrun {
             return Err(Failure::TooLong);
         }
-        let mut values = answer.map_err(|error| said(&error))?.into_iter();
-        match (values.next(), values.next()) {
-            (Some(Value::Boolean(true)), value) => Ok(value.unwrap_or(Value::Nil)),
-            (_, Some(Value::String(text))) => Err(self.raised(text.to_string_lossy())),
-            _ => Err(Failure::Raised("no reason was given".to_owned())),
-        }
+        let mut values = self.answer(answer)?;
+        Ok(values.pop_front().unwrap_or(Value::Nil))
     }
 
     /// A call that ran out of memory leaves much behind: it goes at once.
     fn raised(&self, text: String) -> Failure {
-        if text.ends_with("not enough memory") {
+        let (said, _) = text.split_once(TRACEBACK).unwrap_or((&text, ""));
+        if said.ends_with("not enough memory") {
             let _ = self.lua.gc_collect();
             return Failure::Memory;
         }

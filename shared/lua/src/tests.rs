@@ -177,7 +177,6 @@ fn what_could_reach_out_is_absent() {
         "math.randomseed",
         "jit.off",
         "module",
-        "kong",
     ] {
         assert_eq!(
             answer(&state, &format!("return {name}")).as_deref(),

@@ -99,6 +99,12 @@ impl Watch {
     pub(crate) fn overrun(&self) -> bool {
         overrun()
     }
+
+    /// What is left of its time.
+    pub(crate) fn left(&self) -> Duration {
+        let deadline = DEADLINE.with(|deadline| deadline.load(Relaxed));
+        Duration::from_nanos(deadline.saturating_sub(thread_time()))
+    }
 }
 
 impl Drop for Watch {

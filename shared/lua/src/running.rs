@@ -1,0 +1,63 @@
+//! A call of Lua that may wait: it runs for as long as it is polled, within its share of CPU time.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use mlua::MultiValue;
+use mlua::function::AsyncCallFuture;
+
+use crate::error::Failure;
+use crate::limits::Watch;
+use crate::pdk::{Phase, within_phase};
+use crate::state::State;
+
+/// The future of one call. Dropped early, the call has ended where it waits, and nothing after that runs.
+pub struct Running {
+    // Before the state: it gives its coroutine back.
+    call: Pin<Box<AsyncCallFuture<MultiValue>>>,
+    state: Rc<State>,
+    phase: Phase,
+    left: Duration,
+}
+
+impl Running {
+    pub(crate) fn new(
+        state: Rc<State>,
+        phase: Phase,
+        call: AsyncCallFuture<MultiValue>,
+        cpu: Duration,
+    ) -> Self {
+        Self {
+            call: Box::pin(call),
+            state,
+            phase,
+            left: cpu,
+        }
+    }
+}
+
+impl Future for Running {
+    type Output = Result<MultiValue, Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let watch = Watch::begin(this.state.interruptible(), this.left);
+        let polled = within_phase(this.phase, || this.call.as_mut().poll(cx));
+        if watch.overrun() {
+            return Poll::Ready(Err(Failure::TooLong));
+        }
+        match polled {
+            Poll::Pending => {
+                this.left = watch.left();
+                Poll::Pending
+            }
+            Poll::Ready(answer) => {
+                drop(watch);
+                Poll::Ready(this.state.answer(answer))
+            }
+        }
+    }
+}
