@@ -48,15 +48,11 @@ fn certificate(document: &Document) -> Option<AuthorityCertificate> {
 }
 
 fn one_valid_authority() -> Check {
-    Check::Custom {
-        within: None,
-        fields: vec!["cert".into()],
-        run: |document, violations: &mut Violations| {
-            if let Some(wrong) = wrong(document) {
-                violations.entity_check(wrong);
-            }
-        },
-    }
+    Check::custom(["cert"], |document, violations: &mut Violations| {
+        if let Some(wrong) = wrong(document) {
+            violations.entity_check(wrong);
+        }
+    })
 }
 
 fn wrong(document: &Document) -> Option<&'static str> {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Entity, NameList};
-use crate::schema::{Check, Document, Violations};
+use crate::schema::{Check, Document};
 use crate::types::{CertificateChain, Id, OrVault, PrivateKey, Tag, Text, Timestamp};
 
 /// A certificate with its key, shown to clients for the names that its SNIs say, or to upstreams (admin-api.md 8.6).
@@ -47,16 +47,6 @@ fn with_snis(mut entity: Entity) -> Entity {
     entity
 }
 
-fn custom(fields: [&'static str; 2], run: fn(&Document, &mut Violations)) -> Check {
-    let fields = fields.map(Into::into).to_vec();
-    let within = None;
-    Check::Custom {
-        within,
-        fields,
-        run,
-    }
-}
-
 fn read<T: Text>(document: &Document, field: &str) -> Option<T> {
     T::parse(document.get(field)?.as_str()?).ok()
 }
@@ -71,7 +61,7 @@ fn mismatch(document: &Document, certificate: &str, key: &str) -> bool {
 }
 
 fn key_matches() -> Check {
-    custom(["cert", "key"], |document, violations| {
+    Check::custom(["cert", "key"], |document, violations| {
         if mismatch(document, "cert", "key") {
             violations.entity_check("certificate does not match key");
         }
@@ -79,7 +69,7 @@ fn key_matches() -> Check {
 }
 
 fn alternative_key_matches() -> Check {
-    custom(["cert_alt", "key_alt"], |document, violations| {
+    Check::custom(["cert_alt", "key_alt"], |document, violations| {
         if mismatch(document, "cert_alt", "key_alt") {
             violations.entity_check("alternative certificate does not match key");
         }
@@ -87,7 +77,7 @@ fn alternative_key_matches() -> Check {
 }
 
 fn kinds_differ() -> Check {
-    custom(["cert", "cert_alt"], |document, violations| {
+    Check::custom(["cert", "cert_alt"], |document, violations| {
         let kind = |field| {
             let chain: Option<CertificateChain> = read(document, field);
             chain.and_then(|chain| chain.key().map(|key| key.kind))

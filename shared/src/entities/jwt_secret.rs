@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Consumer;
-use crate::schema::{Check, Pattern, Rules};
+use crate::schema::{Check, Custom, Pattern, Rules};
 use crate::types::{Foreign, Id, PublicKey, Secret, Tag, Timestamp};
 
 /// What tokens of a consumer are verified with.
@@ -104,7 +104,7 @@ fn needs_public_key() -> Check {
         then_field: "rsa_public_key".into(),
         then_match: Box::new(Rules {
             required: true,
-            custom: Some(loadable),
+            custom: Some(Custom::new(loadable)),
             ..Rules::default()
         }),
         then_err: None,

@@ -55,17 +55,14 @@ pub struct KeyPem {
 }
 
 fn usable() -> Check {
-    Check::Custom {
-        within: None,
-        fields: ["kid", "jwk", "pem.private_key", "pem.public_key"]
-            .map(Into::into)
-            .to_vec(),
-        run: |document, violations| {
+    Check::custom(
+        ["kid", "jwk", "pem.private_key", "pem.public_key"],
+        |document, violations| {
             if let Some(wrong) = wrong_jwk(document).or_else(|| wrong_pem(document)) {
                 violations.entity_check(wrong);
             }
         },
-    }
+    )
 }
 
 fn wrong_jwk(document: &Document) -> Option<&'static str> {

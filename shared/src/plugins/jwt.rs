@@ -3,7 +3,7 @@
 use derive::{PluginConfig, Word};
 use serde::Deserialize;
 
-use crate::schema::{Check, Rules};
+use crate::schema::{Bound, Check, Rules};
 
 /// Identifies consumers by signed tokens.
 #[derive(Clone, Debug, Deserialize, PluginConfig)]
@@ -58,7 +58,7 @@ fn a_limit_needs_exp() -> Check {
     Check::Conditional {
         if_field: "maximum_expiration".into(),
         if_match: Box::new(Rules {
-            gt: Some(0),
+            gt: Some(Bound::Whole(0)),
             ..Rules::default()
         }),
         then_field: "claims_to_verify".into(),

@@ -33,16 +33,7 @@ pub struct RequestTermination {
 }
 
 fn one_way_to_answer() -> Check {
-    Check::Custom {
-        within: None,
-        fields: vec![
-            "message".into(),
-            "content_type".into(),
-            "body".into(),
-            "echo".into(),
-        ],
-        run: answers,
-    }
+    Check::custom(["message", "content_type", "body", "echo"], answers)
 }
 
 fn answers(config: &Document, violations: &mut Violations) {

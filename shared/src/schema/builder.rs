@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{Custom, Field, Kind, OnDelete, Pattern, Rules, Schema};
+use super::{Bound, Custom, Field, Kind, OnDelete, Pattern, Rules, Schema};
 
 impl Field {
     /// A required field of this kind, without a name.
@@ -139,13 +139,13 @@ impl Field {
 
     /// Numbers from `low` to `high`, both included.
     pub fn between(mut self, low: i64, high: i64) -> Self {
-        self.rules.between = Some((low, high));
+        self.rules.between = Some((Bound::Whole(low), Bound::Whole(high)));
         self
     }
 
     /// Numbers above this one.
     pub fn gt(mut self, limit: i64) -> Self {
-        self.rules.gt = Some(limit);
+        self.rules.gt = Some(Bound::Whole(limit));
         self
     }
 
@@ -210,14 +210,18 @@ impl Field {
     }
 
     /// A function that says what is wrong with a value.
-    pub fn custom(mut self, check: Custom) -> Self {
-        self.rules.custom = Some(check);
+    pub fn custom(
+        mut self,
+        check: impl Fn(&Value) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        self.rules.custom = Some(Custom::new(check));
         self
     }
 
     /// Sets of which a set field may touch only one.
     pub fn exclusive(mut self, sets: &[&'static [&'static str]]) -> Self {
-        self.rules.exclusive = sets.to_vec();
+        let set = |words: &&[&'static str]| words.iter().copied().map(Cow::Borrowed).collect();
+        self.rules.exclusive = sets.iter().map(set).collect();
         self
     }
 

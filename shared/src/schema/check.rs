@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Document, Rules, Violations};
+use super::{Document, Rules, Run, Violations};
 
 /// A rule between fields. Field names may be paths (`config.allow`).
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub enum Check {
     MutuallyRequired(Vec<Cow<'static, str>>),
     /// No two of these are equal.
     Distinct(Vec<Cow<'static, str>>),
+    /// Of one of two sets all must be null.
+    MutuallyExclusiveSets(Vec<Cow<'static, str>>, Vec<Cow<'static, str>>),
     /// If one field meets some rules, another must meet others.
     Conditional {
         /// What is read.
@@ -41,10 +43,12 @@ pub enum Check {
     Custom {
         /// The record that it is about; the document itself if there is none.
         within: Option<Cow<'static, str>>,
-        /// Not run if one of these has an error already.
+        /// What it reads.
         fields: Vec<Cow<'static, str>>,
+        /// Whether it is run even if one of these has an error already.
+        tolerant: bool,
         /// What is run on the record.
-        run: fn(&Document, &mut Violations),
+        run: Run,
     },
 }
 
@@ -56,10 +60,23 @@ pub struct Condition {
     /// Of which one must not be null.
     pub fields: Vec<Cow<'static, str>>,
     /// What is said if all are; `%s` is the list of fields.
-    pub err: &'static str,
+    pub err: Cow<'static, str>,
 }
 
 impl Check {
+    /// A function of the program, which is not run if one of the fields that it reads has an error already.
+    pub fn custom<const N: usize>(
+        fields: [&'static str; N],
+        run: impl Fn(&Document, &mut Violations) + Send + Sync + 'static,
+    ) -> Check {
+        Check::Custom {
+            within: None,
+            fields: fields.map(Cow::Borrowed).to_vec(),
+            tolerant: false,
+            run: Run::new(run),
+        }
+    }
+
     /// The same rule, said of a document that holds the record under this name.
     pub fn prefixed(self, record: &'static str) -> Check {
         let one = |field: Cow<'static, str>| Cow::Owned(format!("{record}.{field}"));
@@ -70,6 +87,9 @@ impl Check {
             Check::MutuallyExclusive(fields) => Check::MutuallyExclusive(all(fields)),
             Check::MutuallyRequired(fields) => Check::MutuallyRequired(all(fields)),
             Check::Distinct(fields) => Check::Distinct(all(fields)),
+            Check::MutuallyExclusiveSets(first, second) => {
+                Check::MutuallyExclusiveSets(all(first), all(second))
+            }
             Check::Conditional {
                 if_field,
                 if_match,
@@ -83,9 +103,15 @@ impl Check {
                 then_match,
                 then_err,
             },
-            Check::Custom { fields, run, .. } => Check::Custom {
+            Check::Custom {
+                fields,
+                tolerant,
+                run,
+                ..
+            } => Check::Custom {
                 within: Some(record.into()),
                 fields: all(fields),
+                tolerant,
                 run,
             },
             Check::ConditionalAtLeastOneOf {
@@ -116,6 +142,9 @@ impl Check {
             | Check::MutuallyRequired(fields)
             | Check::Distinct(fields)
             | Check::Custom { fields, .. } => fields.iter().map(AsRef::as_ref).collect(),
+            Check::MutuallyExclusiveSets(one, other) => {
+                one.iter().chain(other).map(AsRef::as_ref).collect()
+            }
             Check::Conditional {
                 if_field,
                 then_field,

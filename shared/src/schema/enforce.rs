@@ -6,13 +6,14 @@ use serde_json::Value;
 
 use super::rules::quoted_list;
 use super::validate::is_vault_reference;
-use super::{Check, Document, Kind, Schema, Violations};
+use super::{Check, Document, Kind, Run, Schema, Variant, Violations};
 
 impl Check {
     /// Adds what it finds, unless a field that it reads is wrong already.
     pub(super) fn run(
         &self,
         schema: &Schema,
+        variant: Option<&Variant>,
         document: &Document,
         updating: bool,
         violations: &mut Violations,
@@ -20,12 +21,16 @@ impl Check {
         let reads = self.reads();
         if reads
             .iter()
-            .any(|path| is_reference(schema, document, path))
+            .any(|path| is_reference(schema, variant, document, path))
         {
             return;
         }
         // Whether something is there at all can be said of a wrong value too.
-        let tolerant = matches!(self, Check::AtLeastOneOf(_) | Check::OnlyOneOf(_));
+        let tolerant = match self {
+            Check::AtLeastOneOf(_) | Check::OnlyOneOf(_) => true,
+            Check::Custom { tolerant, .. } => *tolerant,
+            _ => false,
+        };
         if !tolerant && reads.iter().any(|path| violations.concerns(path)) {
             return;
         }
@@ -47,7 +52,18 @@ impl Check {
                 }
             }
             Check::Custom { within, run, .. } => {
-                run_custom(within.as_deref(), *run, document, violations)
+                run_custom(within.as_deref(), run, document, violations)
+            }
+            Check::MutuallyExclusiveSets(one, other) => {
+                let set = |paths: &[Cow<'static, str>]| {
+                    let given = paths.iter().filter(|path| given(document, path));
+                    let given: Vec<_> = given.collect();
+                    (!given.is_empty()).then(|| format!("({})", quoted_list(&given)))
+                };
+                if let (Some(one), Some(other)) = (set(one), set(other)) {
+                    violations
+                        .entity_check(format!("these sets are mutually exclusive: {one}, {other}"));
+                }
             }
             Check::AtLeastOneOf(_) if !self.holds(document) => {
                 let prefix = if updating { "when updating, " } else { "" };
@@ -80,7 +96,8 @@ impl Check {
             return;
         };
         let condition = at(document, if_field);
-        if condition.is_null() || if_match.check(condition).is_err() {
+        let on_null = if_match.eq == Some(Value::Null);
+        if (condition.is_null() && !on_null) || if_match.check(condition).is_err() {
             return;
         }
         if let Err(text) = then_match.check(at(document, then_field)) {
@@ -131,20 +148,15 @@ impl Check {
 }
 
 /// Errors of a record as a whole are told of the document; those of its members stay where they are.
-fn run_custom(
-    within: Option<&str>,
-    run: fn(&Document, &mut Violations),
-    document: &Document,
-    out: &mut Violations,
-) {
+fn run_custom(within: Option<&str>, run: &Run, document: &Document, out: &mut Violations) {
     let Some(record) = within else {
-        return run(document, out);
+        return run.on(document, out);
     };
     let Some(Value::Object(members)) = document.get(record) else {
         return;
     };
     let mut found = Violations::default();
-    run(members, &mut found);
+    run.on(members, &mut found);
     out.lift(record, found);
 }
 
@@ -170,20 +182,24 @@ fn given(document: &Document, path: &str) -> bool {
 }
 
 /// Whether a vault reference stands at a path that allows one.
-fn is_reference(schema: &Schema, document: &Document, path: &str) -> bool {
-    match path.split_once('.') {
-        None => {
-            schema.field(path).is_some_and(|field| field.referenceable)
-                && is_vault_reference(at(document, path))
+fn is_reference(
+    schema: &Schema,
+    variant: Option<&Variant>,
+    document: &Document,
+    path: &str,
+) -> bool {
+    let (name, rest) = match path.split_once('.') {
+        Some((name, rest)) => (name, Some(rest)),
+        None => (path, None),
+    };
+    let Some(field) = schema.resolved(variant).find(|field| field.name == name) else {
+        return false;
+    };
+    match (rest, &field.kind, document.get(name)) {
+        (None, ..) => field.referenceable && is_vault_reference(at(document, path)),
+        (Some(rest), Kind::Record(inner), Some(Value::Object(members))) => {
+            is_reference(inner, None, members, rest)
         }
-        Some((name, rest)) => match (
-            schema.field(name).map(|field| &field.kind),
-            document.get(name),
-        ) {
-            (Some(Kind::Record(inner)), Some(Value::Object(members))) => {
-                is_reference(inner, members, rest)
-            }
-            _ => false,
-        },
+        _ => false,
     }
 }

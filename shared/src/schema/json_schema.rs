@@ -3,9 +3,11 @@
 //! What a function checks (a host name, a template) cannot be said in JSON Schema and is left out: everything a
 //! schema takes fits, but not everything that fits is taken.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
-use super::{Field, Kind, Pattern, Rules, Schema, Variant};
+use super::{Bound, Field, Kind, Pattern, Rules, Schema, Variant};
 
 /// Which documents a JSON Schema describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,10 +169,10 @@ impl Rules {
         put("const", self.eq.clone());
         put("enum", self.one_of.clone().map(Value::from));
         let (low, high) = self.between.unzip();
-        put("minimum", low.map(Value::from));
-        put("maximum", high.map(Value::from));
-        let above = self.gt.or(self.timestamp.then_some(0));
-        put("exclusiveMinimum", above.map(Value::from));
+        put("minimum", low.and_then(Bound::number));
+        put("maximum", high.and_then(Bound::number));
+        let above = self.gt.or(self.timestamp.then_some(Bound::Whole(0)));
+        put("exclusiveMinimum", above.and_then(Bound::number));
         put("format", self.uuid.then(|| "uuid".into()));
         let (least, most) = self.lengths(kind, purpose);
         let (min, max) = match kind {
@@ -218,6 +220,8 @@ impl Rules {
                 .as_deref()
                 .map(|start| json!({ "pattern": format!("^{}", regex::escape(start)) })),
         );
+        let not = self.not_match.as_ref();
+        more.extend(not.and_then(text).map(refused));
         more.extend(self.matches.as_ref().and_then(free));
         more.extend(
             self.match_all
@@ -235,7 +239,7 @@ impl Rules {
         }
         for (position, one) in self.exclusive.iter().enumerate() {
             more.extend(self.exclusive[position + 1..].iter().map(|other| {
-                let holds = |words: &[&str]| json!({ "contains": { "enum": words } });
+                let holds = |words: &[Cow<'static, str>]| json!({ "contains": { "enum": words } });
                 refused(json!({ "type": "array", "allOf": [holds(one), holds(other)] }))
             }));
         }
@@ -245,7 +249,7 @@ impl Rules {
 
 /// The pattern, if it means the same in JavaScript's syntax, which is that of JSON Schema.
 fn ecma(pattern: &Pattern) -> Option<&str> {
-    let source = pattern.source.as_ref();
+    let source = pattern.regex()?;
     let plain = source.replace("(?:", "(");
     let differs = ["(?", "\\p", "\\P", "\\A", "\\z", "\\x{", "[[", "[]", "&&"];
     (!differs.iter().any(|construct| plain.contains(construct))).then_some(source)

@@ -7,6 +7,7 @@
 mod builder;
 mod check;
 mod complete;
+mod custom;
 mod described;
 mod enforce;
 mod field;
@@ -26,15 +27,17 @@ mod value;
 mod violations;
 
 pub use check::{Check, Condition};
+pub use custom::{Custom, Run};
 pub use described::Described;
 pub(crate) use enforce::at;
 pub use field::{Field, Kind, OnDelete, Schema, Selector, Shorthand, Variant};
 pub use form::FormOptions;
 pub use json_schema::Purpose;
+pub use numbers::Bound;
 pub(crate) use numbers::parse as parse_number;
 pub use pattern::Pattern;
 pub use read::ReadError;
-pub use rules::{Custom, Rules};
+pub use rules::Rules;
 pub use violations::{Node, Violations};
 
 #[doc(hidden)]

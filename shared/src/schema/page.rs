@@ -165,6 +165,9 @@ fn said(check: &Check) -> Option<String> {
         Check::OnlyOneOf(names) => Some(format!("exactly one of {}", list(names))),
         Check::MutuallyExclusive(names) => Some(format!("at most one of {}", list(names))),
         Check::MutuallyRequired(names) => Some(format!("all or none of {}", list(names))),
+        Check::MutuallyExclusiveSets(one, other) => {
+            Some(format!("none of {}, or none of {}", list(one), list(other)))
+        }
         Check::Distinct(names) => Some(format!("{} differ", list(names))),
         Check::Conditional {
             if_field,

@@ -1,8 +1,10 @@
 //! Schemas as `/schemas` shows them.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
-use super::{Check, Condition, Field, Kind, Rules, Schema, Variant};
+use super::{Bound, Check, Condition, Field, Kind, Pattern, Rules, Schema, Variant};
 
 impl Schema {
     /// `fields` and `entity_checks`, the fields of the variant in place of the schema's own.
@@ -117,18 +119,25 @@ impl Rules {
         put("ne", self.ne.clone());
         put("not_one_of", self.not_one_of.clone().map(Value::from));
         put("one_of", self.one_of.clone().map(Value::from));
-        put("gt", self.gt.map(Value::from));
+        put("gt", self.gt.map(Bound::shown));
         put("timestamp", self.timestamp.then_some(Value::Bool(true)));
         put("uuid", self.uuid.then_some(Value::Bool(true)));
         put("is_regex", self.is_regex.then_some(Value::Bool(true)));
         put(
             "between",
-            self.between.map(|(low, high)| json!([low, high])),
+            self.between
+                .map(|(low, high)| json!([low.shown(), high.shown()])),
         );
         put("len_eq", self.len_eq.map(Value::from));
         put("len_min", self.len_min.map(Value::from));
         put("len_max", self.len_max.map(Value::from));
         put("starts_with", self.starts_with.as_deref().map(Value::from));
+        put(
+            "not_match",
+            self.not_match
+                .as_ref()
+                .map(|pattern| pattern.source.as_ref().into()),
+        );
         put(
             "match",
             self.matches
@@ -137,13 +146,19 @@ impl Rules {
         );
         put("contains", self.contains.clone());
         put("err", self.err.as_deref().map(Value::from));
-        let none = self
-            .match_none
-            .iter()
-            .map(|(pattern, err)| json!({ "pattern": pattern.source, "err": err }));
+        let each = |patterns: &[(Pattern, Cow<'static, str>)]| {
+            let shown = |(pattern, err): &(Pattern, Cow<'static, str>)| json!({ "pattern": pattern.source, "err": err });
+            let shown: Vec<Value> = patterns.iter().map(shown).collect();
+            (!shown.is_empty()).then(|| shown.into())
+        };
+        put("match_none", each(&self.match_none));
+        put("match_all", each(&self.match_all));
         put(
-            "match_none",
-            (!self.match_none.is_empty()).then(|| none.collect()),
+            "match_any",
+            self.match_any.as_ref().map(|(patterns, err)| {
+                let sources: Vec<_> = patterns.iter().map(|pattern| &pattern.source).collect();
+                json!({ "patterns": sources, "err": err })
+            }),
         );
         put(
             "mutually_exclusive_subsets",
@@ -175,6 +190,9 @@ impl Check {
             Check::MutuallyExclusive(fields) => json!({ "mutually_exclusive": fields }),
             Check::MutuallyRequired(fields) => json!({ "mutually_required": fields }),
             Check::Distinct(fields) => json!({ "distinct": fields }),
+            Check::MutuallyExclusiveSets(one, other) => {
+                json!({ "mutually_exclusive_sets": { "set1": one, "set2": other } })
+            }
             Check::Custom { fields, .. } => {
                 json!({ "custom_entity_check": { "field_sources": fields } })
             }

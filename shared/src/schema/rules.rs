@@ -5,11 +5,8 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::{Pattern, numbers};
+use super::{Bound, Custom, Pattern, numbers};
 use crate::types::canonical;
-
-/// Says what is wrong with a value, if anything is.
-pub type Custom = fn(&Value) -> Result<(), String>;
 
 /// The rules of one field, in the order in which they are tried; the first that fails speaks.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +20,7 @@ pub struct Rules {
     /// The values allowed.
     pub one_of: Option<Vec<Value>>,
     /// A number that must be exceeded.
-    pub gt: Option<i64>,
+    pub gt: Option<Bound>,
     /// Whether it is a time stamp.
     pub timestamp: bool,
     /// Whether it is a UUID.
@@ -31,7 +28,7 @@ pub struct Rules {
     /// Whether it must compile as a regular expression.
     pub is_regex: bool,
     /// Lowest and highest number.
-    pub between: Option<(i64, i64)>,
+    pub between: Option<(Bound, Bound)>,
     /// The only length.
     pub len_eq: Option<usize>,
     /// The least length; text without one must not be empty.
@@ -40,6 +37,8 @@ pub struct Rules {
     pub len_max: Option<usize>,
     /// How text begins.
     pub starts_with: Option<Cow<'static, str>>,
+    /// A pattern that must not match.
+    pub not_match: Option<Pattern>,
     /// Patterns that must not match, each with a text of its own.
     pub match_none: Vec<(Pattern, Cow<'static, str>)>,
     /// A pattern that must match.
@@ -57,7 +56,7 @@ pub struct Rules {
     /// Anything else.
     pub custom: Option<Custom>,
     /// Sets of which a set may touch only one.
-    pub exclusive: Vec<&'static [&'static str]>,
+    pub exclusive: Vec<Vec<Cow<'static, str>>>,
     /// One text for every rule that fails.
     pub err: Option<Cow<'static, str>>,
 }
@@ -94,28 +93,29 @@ impl Rules {
         self.check_length(value)?;
         self.check_text(value)?;
         self.check_elements(value)?;
-        if let Some(custom) = self.custom {
-            custom(value)?;
+        if let Some(custom) = &self.custom {
+            custom.check(value)?;
         }
         self.check_exclusive(value)
     }
 
     fn check_equality(&self, value: &Value) -> Result<(), String> {
-        if let Some(eq) = self.eq.as_ref().filter(|eq| *eq != value) {
+        let same = |other: &Value| numbers::same(other, value);
+        if let Some(eq) = self.eq.as_ref().filter(|eq| !same(eq)) {
             return Err(format!("value must be {}", shown(eq)));
         }
-        if self.ne.as_ref() == Some(value) {
-            return Err(format!("value must not be {}", shown(value)));
+        if let Some(ne) = self.ne.as_ref().filter(|ne| same(ne)) {
+            return Err(format!("value must not be {}", shown(ne)));
         }
         if let Some(values) = self
             .not_one_of
             .as_ref()
-            .filter(|values| values.contains(value))
+            .filter(|values| values.iter().any(same))
         {
             return Err(format!("must not be one of: {}", listed(values)));
         }
         match &self.one_of {
-            Some(values) if !values.contains(value) => {
+            Some(values) if !values.iter().any(same) => {
                 Err(format!("expected one of: {}", listed(values)))
             }
             _ => Ok(()),
@@ -133,7 +133,7 @@ impl Rules {
         {
             return Err(format!("value must be greater than {limit}"));
         }
-        if self.timestamp && order(0) != Some(Ordering::Greater) {
+        if self.timestamp && order(Bound::Whole(0)) != Some(Ordering::Greater) {
             return Err("expected a valid timestamp".to_owned());
         }
         match self.between {
@@ -190,33 +190,36 @@ impl Rules {
         {
             return Err(format!("should start with: {start}"));
         }
-        if let Some((_, err)) = self
-            .match_none
-            .iter()
-            .find(|(pattern, _)| pattern.is_match(text))
+        let invalid = || Err(format!("invalid value: {text}"));
+        if let Some(pattern) = &self.not_match
+            && pattern.is_match(text)?
         {
-            return Err(err.to_string());
+            return invalid();
         }
-        if self
-            .matches
-            .as_ref()
-            .is_some_and(|pattern| !pattern.is_match(text))
-        {
-            return Err(format!("invalid value: {text}"));
-        }
-        if let Some((_, err)) = self
-            .match_all
-            .iter()
-            .find(|(pattern, _)| !pattern.is_match(text))
-        {
-            return Err(err.to_string());
-        }
-        match &self.match_any {
-            Some((patterns, err)) if !patterns.iter().any(|pattern| pattern.is_match(text)) => {
-                Err(err.to_string())
+        for (pattern, err) in &self.match_none {
+            if pattern.is_match(text)? {
+                return Err(err.to_string());
             }
-            _ => Ok(()),
         }
+        if let Some(pattern) = &self.matches
+            && !pattern.is_match(text)?
+        {
+            return invalid();
+        }
+        for (pattern, err) in &self.match_all {
+            if !pattern.is_match(text)? {
+                return Err(err.to_string());
+            }
+        }
+        let Some((patterns, err)) = &self.match_any else {
+            return Ok(());
+        };
+        for pattern in patterns {
+            if pattern.is_match(text)? {
+                return Ok(());
+            }
+        }
+        Err(err.to_string())
     }
 
     fn check_elements(&self, value: &Value) -> Result<(), String> {
@@ -227,7 +230,7 @@ impl Rules {
             items.iter().try_for_each(|item| rules.check(item))?;
         }
         match &self.contains {
-            Some(wanted) if !items.contains(wanted) => {
+            Some(wanted) if !items.iter().any(|item| numbers::same(item, wanted)) => {
                 Err(format!("expected to contain: {}", shown(wanted)))
             }
             _ => Ok(()),
@@ -238,10 +241,11 @@ impl Rules {
         let Value::Array(items) = value else {
             return Ok(());
         };
-        let mut touched: Vec<&[&str]> = Vec::new();
+        let mut touched: Vec<&Vec<Cow<'static, str>>> = Vec::new();
         for word in items.iter().filter_map(Value::as_str) {
-            match self.exclusive.iter().find(|set| set.contains(&word)) {
-                Some(set) if !touched.contains(set) => touched.push(set),
+            let mut sets = self.exclusive.iter();
+            match sets.find(|set| set.iter().any(|one| one == word)) {
+                Some(set) if !touched.contains(&set) => touched.push(set),
                 _ => {}
             }
         }

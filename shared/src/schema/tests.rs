@@ -494,3 +494,95 @@ fn what_is_said_of_a_secret_does_not_repeat_it() {
     let list = Field::array(Field::string().matching("^[a-z]+$")).secret();
     assert_eq!(fault(&list, &json!(["Open-Sesame-1"])), json!([said]));
 }
+
+#[test]
+fn bounds_may_be_fractions_and_infinite() {
+    let number = |low, high| {
+        let mut field = Field::new(Kind::Number);
+        field.rules.between = Some((low, high));
+        field
+    };
+    let part = number(Bound::Real(0.25), Bound::Real(0.75));
+    let open = number(Bound::Real(f64::NEG_INFINITY), Bound::Whole(5));
+    let beyond = "value should be between 0.25 and 0.75";
+    for (field, value, expected) in [
+        (&part, json!(0.25), Value::Null),
+        (&part, json!(0.75), Value::Null),
+        (&part, json!(0.76), json!(beyond)),
+        (&part, json!(1), json!(beyond)),
+        (&open, json!(-1e300), Value::Null),
+        (&open, json!(6), json!("value should be between -inf and 5")),
+    ] {
+        assert_eq!(fault(field, &value), expected, "{value}");
+    }
+    let mut above = Field::new(Kind::Number);
+    above.rules.gt = Some(Bound::Real(0.5));
+    assert_eq!(fault(&above, &json!(0.5)), "value must be greater than 0.5");
+    let shown = open.named("it").render_named();
+    assert_eq!(shown["it"]["between"], json!(["-inf", 5]));
+}
+
+#[test]
+fn numbers_are_equal_however_they_are_written() {
+    let one: Value = serde_json::from_str("1.0").expect("a number");
+    let half: Value = serde_json::from_str("5e-1").expect("a number");
+    let field = Field::new(Kind::Number);
+    for (field, value, expected) in [
+        (field.clone().one_of([1, 2]), &one, Value::Null),
+        (field.clone().one_of([0.5]), &half, Value::Null),
+        (field.clone().eq_value(json!(1)), &one, Value::Null),
+        (
+            field.clone().ne_value(json!(1)),
+            &one,
+            json!("value must not be 1"),
+        ),
+        (
+            field.not_one_of([1, 2]),
+            &one,
+            json!("must not be one of: 1, 2"),
+        ),
+    ] {
+        assert_eq!(fault(&field, value), expected, "{field:?}");
+    }
+}
+
+#[test]
+fn patterns_of_other_languages_are_shown_and_may_fail() {
+    let digits = |text: &str| match text {
+        "?" => Err("cannot tell".to_owned()),
+        text => Ok(text.bytes().all(|b| b.is_ascii_digit())),
+    };
+    let mut field = Field::string();
+    field.rules.not_match = Some(Pattern::foreign("^%d+$", digits));
+    assert_eq!(fault(&field, &json!("12")), "invalid value: 12");
+    assert_eq!(fault(&field, &json!("a")), Value::Null);
+    assert_eq!(fault(&field, &json!("?")), "cannot tell");
+    assert_eq!(field.named("it").render_named()["it"]["not_match"], "^%d+$");
+}
+
+#[test]
+fn of_two_sets_only_one_may_be_used() {
+    let check = || Check::MutuallyExclusiveSets(vec!["a".into()], vec!["b".into()]);
+    let expected = json!({"@entity": ["these sets are mutually exclusive: ('a'), ('b')"]});
+    assert_eq!(checked(check(), json!({"a": 1, "b": 2})), expected);
+    assert_eq!(checked(check(), json!({"a": 1, "b": []})), json!({}));
+}
+
+#[test]
+fn a_function_between_fields_waits_for_sound_ones_unless_it_is_tolerant() {
+    let check = |tolerant| Check::Custom {
+        within: None,
+        fields: vec!["a".into()],
+        tolerant,
+        run: Run::new(|_, violations| violations.entity_check("ran")),
+    };
+    for (tolerant, expected) in [
+        (false, json!({"a": "expected a string"})),
+        (true, json!({"@entity": ["ran"], "a": "expected a string"})),
+    ] {
+        let schema = Schema::new("", vec![Field::string().named("a")]).check(check(tolerant));
+        let document = json!({"a": 1});
+        let found = schema.validate(None, document.as_object().expect("an object"), false);
+        assert_eq!(found.fields(), expected);
+    }
+}

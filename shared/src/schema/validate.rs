@@ -20,7 +20,7 @@ pub(super) fn document(
     let mut violations = fields(schema, variant, document, updating);
     let more = variant.map_or(&[][..], |variant| &variant.checks);
     for check in schema.checks.iter().chain(more) {
-        check.run(schema, document, updating, &mut violations);
+        check.run(schema, variant, document, updating, &mut violations);
     }
     violations
 }

@@ -92,7 +92,7 @@ fn stream(entity: &Entity) -> Variant {
     let any = Condition {
         if_match: Rules::default(),
         fields: vec!["sources".into(), "destinations".into(), "snis".into()],
-        err: "must set one of %s when 'protocols' is 'tcp', 'tls' or 'udp'",
+        err: "must set one of %s when 'protocols' is 'tcp', 'tls' or 'udp'".into(),
     };
     Variant {
         fields: no_http(entity),
@@ -104,7 +104,7 @@ fn passthrough(entity: &Entity) -> Variant {
     let any = Condition {
         if_match: Rules::default(),
         fields: vec!["snis".into()],
-        err: "must set snis when 'protocols' is 'tls_passthrough'",
+        err: "must set snis when 'protocols' is 'tls_passthrough'".into(),
     };
     Variant {
         fields: no_http(entity),
@@ -142,7 +142,7 @@ fn condition(protocol: &str, fields: &[&'static str], err: &'static str) -> Cond
             ..Rules::default()
         },
         fields: fields.iter().map(|field| (*field).into()).collect(),
-        err,
+        err: err.into(),
     }
 }
 
