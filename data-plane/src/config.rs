@@ -129,6 +129,15 @@ pub struct Config {
     #[setting(default = "30")]
     pub transform_memory_wait: Seconds,
 
+    /// The longest answer of an upstream, in bytes, that is collected for a plugin that wants it whole. A longer one is a
+    /// 502 for the client.
+    #[setting(default = "32m")]
+    pub response_buffer_max: Size,
+
+    /// The longest request body, in bytes, that Lua plugins get without asking for more.
+    #[setting(default = "8k")]
+    pub client_body_buffer_size: Size,
+
     /// What Lua in the configuration may do: what the `sandbox` has, everything (`on`), nothing (`off`).
     #[setting(default = "sandbox")]
     pub untrusted_lua: UntrustedLua,

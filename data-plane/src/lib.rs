@@ -9,6 +9,7 @@ pub mod carried;
 pub mod cli;
 pub mod config;
 pub mod listen;
+pub mod lua;
 pub mod plugins;
 pub mod proxy;
 pub use shared::router;

@@ -131,7 +131,7 @@ impl Running {
 /// # Errors
 /// See [`StartError`]; nothing is left running.
 pub fn start(config: Config) -> Result<Running, StartError> {
-    crate::plugins::transform::machine::configure(config.lua());
+    crate::lua::worker::configure(config.lua());
     let workers = config.workers.count();
     let bound = config
         .proxy_listen
@@ -231,7 +231,7 @@ fn link_settings(config: &Config) -> sync::Settings {
         ),
         plugins: Catalog::builtin()
             .iter()
-            .map(|plugin| plugin.name.to_string())
+            .map(|plugin| plugin.name.to_owned())
             .collect(),
         features: entities::all()
             .iter()

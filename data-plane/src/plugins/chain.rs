@@ -49,6 +49,14 @@ impl Plugins {
             .clone()
     }
 
+    /// The configurations of a chain that need no consumer and have a phase, in their order.
+    pub fn global(&self, chain: &Chain, has: impl Fn(&PhaseSet) -> bool) -> Vec<Chosen> {
+        let steps = chain.steps().iter().filter_map(Step::base);
+        steps
+            .filter(|chosen| has(&self.instances[*chosen as usize].phases))
+            .collect()
+    }
+
     /// Puts the plugins in the order in which they run.
     pub fn sort(&mut self) {
         self.scopes.sort();
@@ -66,12 +74,48 @@ fn choose(step: &Step, ctx: &Ctx, runtime: &Runtime) -> Option<Chosen> {
     step.choose(&runtime.plugins.scopes, consumer, || ctx.scope(runtime))
 }
 
+/// Runs the rewrite phase: that of the global configurations, since nothing else is known yet.
+pub async fn rewrite(ctx: &mut Ctx) -> Result<(), Halt> {
+    if ctx.runtime.rewriting.is_empty() {
+        return Ok(());
+    }
+    let runtime = ctx.runtime.clone();
+    for &chosen in &runtime.rewriting {
+        let instance = &runtime.plugins.instances[chosen as usize];
+        let Some(handler) = &instance.handler else {
+            continue;
+        };
+        if let Some(halt) = stop(handler.rewrite(ctx).await, &instance.name) {
+            return Err(halt);
+        }
+    }
+    Ok(())
+}
+
+/// Runs the response phase of the configurations that were chosen in access.
+pub async fn response(ctx: &mut Ctx) -> Result<(), Halt> {
+    let runtime = ctx.runtime.clone();
+    for place in 0..ctx.chosen.len() {
+        let instance = &runtime.plugins.instances[ctx.chosen[place] as usize];
+        if let Some(handler) = instance
+            .handler
+            .as_ref()
+            .filter(|_| instance.phases.response)
+            && let Some(halt) = stop(handler.response(ctx).await, &instance.name)
+        {
+            return Err(halt);
+        }
+    }
+    Ok(())
+}
+
 /// Runs the access phase: each plugin's configuration is chosen when its turn comes.
 ///
 /// After a plugin has answered, later ones are still chosen, since their filters run on that answer.
 pub async fn access(ctx: &mut Ctx) -> Result<(), Halt> {
     let runtime = ctx.runtime.clone();
     let chain = ctx.chain(&runtime);
+    ctx.accessed = true;
     let mut halted = None;
     for step in chain.steps() {
         let Some(chosen) = choose(step, ctx, &runtime) else {

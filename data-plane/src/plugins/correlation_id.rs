@@ -9,7 +9,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::transform::headers;
-use super::{BodyUse, Ctx, Flow, PhaseSet, Phases, Plugin};
+use super::{BodyUse, Ctx, Filter, Flow, PhaseSet, Phases, Plugin};
 
 const DEFAULT_HEADER: HeaderName = HeaderName::from_static("kong-request-id");
 
@@ -65,7 +65,7 @@ impl Phases for Handler {
         Flow::Continue
     }
 
-    fn header_filter(&self, ctx: &mut Ctx) -> BodyUse {
+    fn header_filter(&self, ctx: &mut Ctx) -> Filter {
         if let Some(name) = &self.header {
             // Where access never ran there is no id yet.
             let id = ctx.correlation_id.clone();
@@ -74,7 +74,7 @@ impl Phases for Handler {
                 .unwrap_or_else(|| self.generate(ctx));
             let _ = ctx.response.headers.try_insert(name, id);
         }
-        BodyUse::Stream
+        Filter::Body(BodyUse::Stream)
     }
 }
 

@@ -11,7 +11,7 @@ use shared::plugins::{Config, PluginConfig};
 
 use crate::proxy::body::BodyError;
 pub use crate::proxy::ctx::Ctx;
-pub use chain::{Instance, Plugins, access, choose_global};
+pub use chain::{Instance, Plugins, access, choose_global, response, rewrite};
 pub use jwt::Verifier;
 pub use shared::chain::{Chain, Chosen};
 
@@ -100,11 +100,30 @@ impl From<Answer> for Flow {
     }
 }
 
+/// What a header filter says.
+#[derive(Debug)]
+pub enum Filter {
+    /// Whether it wants the body.
+    Body(BodyUse),
+    /// This answer takes the place of status and body; its headers come over those that are there.
+    Respond(Box<Answer>),
+    /// Something failed: 500, and this text in the error log.
+    Fail(String),
+}
+
+impl From<BodyUse> for Filter {
+    fn from(body: BodyUse) -> Self {
+        Filter::Body(body)
+    }
+}
+
 /// Whether a header filter wants the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyUse {
     /// No: the body streams (as far as this plugin is concerned).
     Stream,
+    /// Piece by piece through [`Phases::chunk`]. Said by [`PhaseSet::chunks`], not by the filter.
+    Chunks,
     /// The whole body, decoded, up to `transform_max_body_size`, goes through [`Phases::body_filter`] before the head
     /// leaves. Not for answers that have no body (HEAD, 204, 304) or an unknown coding: then no `body_filter` runs.
     Whole,
@@ -115,10 +134,20 @@ pub enum BodyUse {
 /// Which phases a configuration uses, so that an empty phase costs nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PhaseSet {
+    /// Runs in TLS handshakes, if it is global.
+    pub certificate: bool,
+    /// Runs before a route is looked for, if it is global.
+    pub rewrite: bool,
     /// Runs in access.
     pub access: bool,
+    /// Runs when the upstream's answer is here whole, which is collected for it.
+    pub response: bool,
     /// Runs in the header filter (and the body filter, if that asks for it).
     pub header_filter: bool,
+    /// Gets the body piece by piece as it streams.
+    pub chunks: bool,
+    /// Looks at the upstream's head as it came, after others may have changed it.
+    pub looks_back: bool,
     /// Runs when the response has ended.
     pub log: bool,
 }
@@ -127,6 +156,11 @@ pub struct PhaseSet {
 pub trait Phases: Send + Sync + 'static {
     /// Which of the phases below do anything with this configuration.
     fn phases(&self) -> PhaseSet;
+
+    /// Before a route is looked for.
+    fn rewrite<'a>(&'a self, _ctx: &'a mut Ctx) -> LocalBoxFuture<'a, Flow> {
+        Box::pin(std::future::ready(Flow::Continue))
+    }
 
     /// Before the upstream is asked.
     fn access(&self, _ctx: &mut Ctx) -> Flow {
@@ -138,9 +172,14 @@ pub trait Phases: Send + Sync + 'static {
         Box::pin(std::future::ready(Flow::Continue))
     }
 
+    /// When the upstream's answer is here: `ctx.response` holds its head, `ctx.buffered` its body as it came.
+    fn response<'a>(&'a self, _ctx: &'a mut Ctx) -> LocalBoxFuture<'a, Flow> {
+        Box::pin(std::future::ready(Flow::Continue))
+    }
+
     /// When the head of the answer is known: `ctx.response` holds status and headers and may be changed.
-    fn header_filter(&self, _ctx: &mut Ctx) -> BodyUse {
-        BodyUse::Stream
+    fn header_filter(&self, _ctx: &mut Ctx) -> Filter {
+        Filter::Body(BodyUse::Stream)
     }
 
     /// The whole body, if the header filter asked for it, without its coding; what is returned takes its place, is coded
@@ -149,8 +188,17 @@ pub trait Phases: Send + Sync + 'static {
         None
     }
 
+    /// A piece of the body on its way to the client; `last` comes with the last one, which may be empty. What is returned
+    /// takes its place.
+    ///
+    /// # Errors
+    /// What failed, for the error log: this piece and all after it pass unchanged.
+    fn chunk(&self, _ctx: &mut Ctx, data: Bytes, _last: bool) -> Result<Bytes, String> {
+        Ok(data)
+    }
+
     /// After the last byte of the answer.
-    fn log(&self, _ctx: &Ctx) {}
+    fn log(&self, _ctx: &mut Ctx) {}
 }
 
 /// A plugin that is built in: its declaration and how its handler is made, once per configuration and snapshot.
@@ -207,7 +255,7 @@ mod tests {
     fn every_declared_plugin_has_a_handler() {
         let declared: Vec<&str> = Catalog::builtin()
             .iter()
-            .map(|plugin| &*plugin.name)
+            .map(|plugin| plugin.name)
             .collect();
         let handled: Vec<&str> = BUILTIN.iter().map(|plugin| plugin.name).collect();
         assert_eq!(handled, declared);
@@ -216,7 +264,7 @@ mod tests {
             .filter(|plugin| plugin.name != "acl")
         {
             let config = plugin.parse(b"{}").expect("defaults are enough");
-            assert!(build(&plugin.name, &config).is_some(), "{}", plugin.name);
+            assert!(build(plugin.name, &config).is_some(), "{}", plugin.name);
         }
     }
 }

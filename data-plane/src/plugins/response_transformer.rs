@@ -11,7 +11,7 @@ use super::transform::json::{Document, Kind, Malformed};
 use super::transform::response::{
     Texts, header, header_renames, header_values, typed_values, warn_malformed,
 };
-use super::{BodyUse, Ctx, PhaseSet, Phases, Plugin};
+use super::{BodyUse, Ctx, Filter, PhaseSet, Phases, Plugin};
 
 #[cfg(test)]
 mod properties;
@@ -72,8 +72,8 @@ impl Phases for Handler {
         }
     }
 
-    fn header_filter(&self, ctx: &mut Ctx) -> BodyUse {
-        self.change_head(&mut ctx.response.headers)
+    fn header_filter(&self, ctx: &mut Ctx) -> Filter {
+        self.change_head(&mut ctx.response.headers).into()
     }
 
     fn body_filter(&self, _ctx: &mut Ctx, body: &Bytes) -> Option<Bytes> {

@@ -12,7 +12,7 @@ use super::transform::json::{Document, Kind, Malformed, Path};
 use super::transform::response::{
     header, header_renames, header_values, typed_values, warn_malformed,
 };
-use super::{BodyUse, Ctx, PhaseSet, Phases, Plugin};
+use super::{BodyUse, Ctx, Filter, PhaseSet, Phases, Plugin};
 use functions::Functions;
 use removal::remove_values;
 
@@ -162,8 +162,9 @@ impl Phases for Handler {
         }
     }
 
-    fn header_filter(&self, ctx: &mut Ctx) -> BodyUse {
+    fn header_filter(&self, ctx: &mut Ctx) -> Filter {
         self.change_head(ctx.response.status, &mut ctx.response.headers)
+            .into()
     }
 
     fn body_filter(&self, ctx: &mut Ctx, body: &Bytes) -> Option<Bytes> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 use shared::entities::Consumer;
 use smallvec::SmallVec;
@@ -16,7 +16,7 @@ use super::body::{BodyError, RequestBody};
 use super::request_id::RequestId;
 use crate::balancer::turn::Turn;
 use crate::listen::Connection;
-use crate::plugins::{Chain, Chosen};
+use crate::plugins::{Chain, Chosen, PhaseSet};
 use crate::router::Captures;
 use crate::runtime::{Pinned, RouteEntry, Runtime};
 
@@ -61,6 +61,49 @@ pub struct Ctx {
     pub(crate) turn: Option<Box<Turn>>,
     /// The cookie that consistent hashing wants the client to bring from now on.
     pub(crate) hash_cookie: Option<HeaderValue>,
+    /// Whether the access phase has begun; if it has not, the global configurations filter the answer.
+    pub(crate) accessed: bool,
+    /// What plugins want of the head of the answer before there is any, in this order.
+    pub promised: Vec<Promise>,
+    /// Whether a plugin wants the upstream's answer to be here whole before anything goes to the client.
+    pub buffering: bool,
+    /// The upstream's body, once it is here whole: in the coding that its head names.
+    pub buffered: Option<Bytes>,
+    /// The upstream's status and headers as they came, kept if a plugin may look at them.
+    pub upstream_head: Option<Box<(StatusCode, HeaderMap)>>,
+    /// What Lua keeps of this request.
+    pub(crate) lua: Option<Box<crate::lua::Kept>>,
+}
+
+/// A change to the head of an answer that is still to come.
+#[derive(Clone, Debug)]
+pub enum Promise {
+    /// These values instead of all of the name.
+    Set(HeaderName, Vec<HeaderValue>),
+    /// One more value.
+    Add(HeaderName, HeaderValue),
+    /// None of this name.
+    Clear(HeaderName),
+}
+
+impl Promise {
+    /// Makes the change.
+    pub fn keep(self, head: &mut Head) {
+        match self {
+            Self::Set(name, values) => {
+                head.headers.remove(&name);
+                for value in values {
+                    head.headers.append(&name, value);
+                }
+            }
+            Self::Add(name, value) => {
+                head.headers.append(name, value);
+            }
+            Self::Clear(name) => {
+                head.headers.remove(name);
+            }
+        }
+    }
 }
 
 /// The client's request. `headers` lacks Host, which has its own field.
@@ -127,6 +170,17 @@ pub struct Credential {
     pub identifier: String,
 }
 
+/// Who made an answer: `kong.response.get_source`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// The upstream: `service`.
+    Upstream,
+    /// A plugin: `exit`.
+    Plugin,
+    /// The gateway itself, of an error: `error`.
+    Gateway,
+}
+
 /// The head of a response.
 pub struct Head {
     /// Status.
@@ -135,6 +189,8 @@ pub struct Head {
     pub headers: HeaderMap,
     /// Whether an upstream was asked (proxy-and-routing.md 6.2: a 502 counts).
     pub proxied: bool,
+    /// Who made it.
+    pub maker: Maker,
     /// Whether it is a plain page for a status, whose charset is not named.
     pub(crate) is_plain_page: bool,
     /// Whether the upstream named its `Server`, so that a plugin may take it away.
@@ -147,6 +203,7 @@ impl Default for Head {
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             proxied: false,
+            maker: Maker::Gateway,
             is_plain_page: false,
             server_named: false,
         }
@@ -178,6 +235,21 @@ impl Ctx {
     pub(crate) fn chain<'r>(&self, runtime: &'r Runtime) -> &'r Chain {
         self.entry(runtime)
             .map_or(&runtime.global, |entry| &entry.chain)
+    }
+
+    /// Whether a configuration that was chosen has a phase.
+    pub(crate) fn has_phase(&self, has: impl Fn(&PhaseSet) -> bool) -> bool {
+        let instances = &self.runtime.plugins.instances;
+        self.chosen
+            .iter()
+            .any(|chosen| has(&instances[*chosen as usize].phases))
+    }
+
+    /// Does what plugins promised of the head of the answer.
+    pub(crate) fn keep_promises(&mut self) {
+        for promise in std::mem::take(&mut self.promised) {
+            promise.keep(&mut self.response);
+        }
     }
 
     /// What `Kong-Debug` asks for, with `allow_debug_header` (proxy-and-routing.md 3.5).

@@ -2,11 +2,14 @@
 //! proxy-and-routing.md 7.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, LOCATION, RETRY_AFTER, UPGRADE};
+use http::header::{
+    ACCEPT, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
 use super::body::BodyError;
-use super::ctx::Ctx;
+use super::ctx::{Ctx, Maker};
 use super::status_page::{Page, page};
 use super::upstream::UpstreamError;
 use crate::plugins::{Answer, AnswerBody};
@@ -146,7 +149,7 @@ fn text_of<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a st
 }
 
 /// Whether a client speaks gRPC, so that it looks for errors in headers: HTTP/1.1 cannot carry it.
-fn is_grpc(version: Version, headers: &HeaderMap) -> bool {
+pub(super) fn is_grpc(version: Version, headers: &HeaderMap) -> bool {
     version == Version::HTTP_2
         && text_of(headers, &CONTENT_TYPE).is_some_and(|t| t.starts_with("application/grpc"))
 }
@@ -205,6 +208,11 @@ pub fn status_text(status: StatusCode) -> String {
 /// Writes the answer to a halted request into `ctx.response` and gives its body.
 pub fn respond(ctx: &mut Ctx, halt: Halt) -> Bytes {
     use Generator::{A, B};
+    ctx.response.maker = Maker::Gateway;
+    for framing in [CONTENT_LENGTH, TRANSFER_ENCODING, CONTENT_ENCODING, TRAILER] {
+        ctx.response.headers.remove(framing);
+    }
+    ctx.keep_promises();
     let server_error = StatusCode::INTERNAL_SERVER_ERROR;
     match halt {
         Halt::Answer(answer) => answered(ctx, *answer),
@@ -256,7 +264,9 @@ pub fn respond(ctx: &mut Ctx, halt: Halt) -> Bytes {
 }
 
 fn answered(ctx: &mut Ctx, answer: Answer) -> Bytes {
-    ctx.response.headers = answer.headers;
+    ctx.response.maker = Maker::Plugin;
+    // Over what is there: a plugin may answer when the upstream has, too.
+    ctx.response.headers.extend(answer.headers);
     match answer.body {
         AnswerBody::Exact(body) => {
             ctx.response.status = answer.status;

@@ -54,6 +54,7 @@ pub async fn serve(
 /// A plugin that answers and a failure both halt the request.
 async fn forward(ctx: &mut Ctx, gate: &Gate) -> Result<upstream::Answered, Halt> {
     ctx.check()?;
+    plugins::rewrite(ctx).await?;
     ctx.find_route()?;
     ctx.tell_upstream();
     plugins::access(ctx).await?;
@@ -117,6 +118,12 @@ impl Ctx {
             timing: Timing::default(),
             turn: None,
             hash_cookie: None,
+            accessed: false,
+            promised: Vec::new(),
+            buffering: false,
+            buffered: None,
+            upstream_head: None,
+            lua: None,
         })
     }
 

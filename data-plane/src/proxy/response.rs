@@ -14,15 +14,17 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::body::BodyError;
-use super::ctx::{Ctx, Head};
+use super::ctx::{Ctx, Head, Maker};
 use super::error::{self, Halt};
 use super::memory::Overloaded;
 use super::upstream::{Answered, Lease};
 use super::{headers, upgrade};
 use crate::carried::deadline::Guard;
 use crate::listen::Gate;
-use crate::plugins::{self, BodyUse, Chosen};
+use crate::plugins::{self, BodyUse, Chosen, Filter};
 
+mod buffered;
+mod chunks;
 mod whole;
 
 /// How much of a body that is here goes out at once: the next piece follows when the client has taken most of this one, so
@@ -74,13 +76,17 @@ impl Live {
 
     /// The request has ended: log phase, access log, metrics.
     fn end(&mut self, status: StatusCode, sent: u64) {
-        let Some(ctx) = self.ctx.take() else { return };
+        let Some(mut ctx) = self.ctx.take() else {
+            return;
+        };
         ctx.conn.end();
         let runtime = ctx.runtime.clone();
-        for &chosen in &ctx.chosen {
-            let instance = &runtime.plugins.instances[chosen as usize];
+        // What was answered is part of what is told.
+        ctx.response.status = status;
+        for place in 0..ctx.chosen.len() {
+            let instance = &runtime.plugins.instances[ctx.chosen[place] as usize];
             if let Some(handler) = instance.handler.as_ref().filter(|_| instance.phases.log) {
-                handler.log(&ctx);
+                handler.log(&mut ctx);
             }
         }
         self.gate.ended(&ctx, status, sent);
@@ -138,9 +144,15 @@ impl Source {
             server_named: headers.contains_key(SERVER),
             headers,
             proxied: true,
+            maker: Maker::Upstream,
             is_plain_page: false,
         };
         headers::strip_response(&mut ctx.response.headers, te_sent);
+        if ctx.has_phase(|phases| phases.looks_back) {
+            let head = (status, ctx.response.headers.clone());
+            ctx.upstream_head = Some(Box::new(head));
+        }
+        ctx.keep_promises();
         if ctx.websocket && status == StatusCode::SWITCHING_PROTOCOLS {
             ctx.response
                 .headers
@@ -163,7 +175,8 @@ impl Source {
 
     /// An answer of the gateway's own.
     pub fn made_here(ctx: &mut Ctx, halt: Halt, gate: &Gate) -> Self {
-        if matches!(halt, Halt::NoRoute | Halt::Refused(_) | Halt::Protocol(_)) {
+        if !ctx.accessed {
+            ctx.accessed = true;
             plugins::choose_global(ctx);
         }
         gate.metrics.halted(&halt);
@@ -220,9 +233,9 @@ impl Source {
 pub async fn filter(mut live: Live, mut source: Source) -> Response<ResponseBody> {
     let gate = live.gate.clone();
     let ctx = live.ctx();
-    let source = loop {
+    let Filtered { source, chunks } = loop {
         match filtered(ctx, &gate, source).await {
-            Ok(source) => break source,
+            Ok(filtered) => break filtered,
             // Not passed on unchanged: a client that fills the memory would get what a filter takes out. What is made
             // here needs no memory, so this happens once.
             Err(overloaded) => {
@@ -239,6 +252,7 @@ pub async fn filter(mut live: Live, mut source: Source) -> Response<ResponseBody
     let bodyless = bodyless(ctx);
     response.map(|()| ResponseBody {
         source,
+        chunks,
         bodyless,
         live,
         status,
@@ -249,24 +263,56 @@ pub async fn filter(mut live: Live, mut source: Source) -> Response<ResponseBody
 }
 
 /// The head and the body as the filters leave them, with the length that is true then.
-async fn filtered(ctx: &mut Ctx, gate: &Rc<Gate>, source: Source) -> Result<Source, Overloaded> {
-    let announced = source.announced(ctx);
+async fn filtered(
+    ctx: &mut Ctx,
+    gate: &Rc<Gate>,
+    mut source: Source,
+) -> Result<Filtered, Overloaded> {
+    if wants_whole_answer(ctx, &source) {
+        source = buffered::responded(ctx, gate, source).await?;
+    }
+    let mut announced = source.announced(ctx);
     if let Some(cookie) = ctx.hash_cookie.take() {
         ctx.response.headers.append(SET_COOKIE, cookie);
     }
-    let wanting = header_filters(ctx);
+    let mut wanting = header_filters(ctx, gate, &mut source);
     // A plugin cannot change the framing: what it says of these is dropped here.
     ctx.response.headers.remove(CONTENT_LENGTH);
     ctx.response.headers.remove(TRANSFER_ENCODING);
-    let (source, announced) = if wanting.is_empty() {
-        (source, announced)
-    } else {
-        whole::filtered(ctx, gate, source, announced, &wanting).await?
-    };
-    if let Some(length) = announced {
-        ctx.response.headers.insert(CONTENT_LENGTH, length);
+    if !matches!(source, Source::Upstream { .. }) {
+        announced = None;
     }
-    Ok(source)
+    if wanting.iter().any(|(_, usage)| *usage != BodyUse::Chunks) {
+        (source, announced) = whole::filtered(ctx, gate, source, announced, &mut wanting).await?;
+    }
+    wanting.retain(|(_, usage)| *usage == BodyUse::Chunks);
+    let chunks = chunks::Chunks::new(wanting);
+    if chunks.is_empty() || bodyless(ctx) {
+        if let Some(length) = announced {
+            ctx.response.headers.insert(CONTENT_LENGTH, length);
+        }
+        return Ok(Filtered {
+            source,
+            chunks: chunks::Chunks::default(),
+        });
+    }
+    // Pieces may grow or shrink, so nobody knows the length of what still streams.
+    Ok(chunks.begin(ctx, source))
+}
+
+/// What goes to the client, and what its pieces go through.
+struct Filtered {
+    source: Source,
+    chunks: chunks::Chunks,
+}
+
+/// Whether the upstream's answer is collected before anything is sent (custom-plugins.md 1.3).
+fn wants_whole_answer(ctx: &Ctx, source: &Source) -> bool {
+    if !matches!(source, Source::Upstream { .. }) {
+        return false;
+    }
+    let wanted = ctx.buffering || ctx.has_phase(|phases| phases.response);
+    wanted && !error::is_grpc(ctx.request.version, &ctx.request.headers)
 }
 
 /// HEAD, 1xx, 204 and 304 have no body.
@@ -281,24 +327,34 @@ fn bodyless(ctx: &Ctx) -> bool {
 /// A filter that wants the body, and what for.
 type Wanting = (Chosen, BodyUse);
 
-/// Runs every header filter; answers who wants the body.
-fn header_filters(ctx: &mut Ctx) -> Vec<Wanting> {
+/// Runs every header filter; answers who wants the body. A filter that answers takes the place of `source`.
+fn header_filters(ctx: &mut Ctx, gate: &Rc<Gate>, source: &mut Source) -> Vec<Wanting> {
     let runtime = ctx.runtime.clone();
     let mut wanting = Vec::new();
     // By place: a filter may look at the list, which is behind the same reference.
     for place in 0..ctx.chosen.len() {
         let chosen = ctx.chosen[place];
         let instance = &runtime.plugins.instances[chosen as usize];
-        let Some(handler) = instance
-            .handler
-            .as_ref()
-            .filter(|_| instance.phases.header_filter)
-        else {
+        let Some(handler) = &instance.handler else {
             continue;
         };
-        let usage = handler.header_filter(ctx);
-        if usage != BodyUse::Stream {
-            wanting.push((chosen, usage));
+        if instance.phases.header_filter {
+            let halt = match handler.header_filter(ctx) {
+                Filter::Body(BodyUse::Stream) => None,
+                Filter::Body(usage) => {
+                    wanting.push((chosen, usage));
+                    None
+                }
+                Filter::Respond(answer) => Some(Halt::Answer(answer)),
+                Filter::Fail(error) => Some(Halt::Plugin(error)),
+            };
+            if let Some(halt) = halt {
+                let made = Source::made_here(ctx, halt, gate);
+                whole::discard(std::mem::replace(source, made), gate);
+            }
+        }
+        if instance.phases.chunks {
+            wanting.push((chosen, BodyUse::Chunks));
         }
     }
     wanting
@@ -307,6 +363,7 @@ fn header_filters(ctx: &mut Ctx) -> Vec<Wanting> {
 /// The body of an answer. When it has ended, so has the request.
 pub struct ResponseBody {
     source: Source,
+    chunks: chunks::Chunks,
     bodyless: bool,
     live: Live,
     status: StatusCode,
@@ -336,6 +393,7 @@ impl ResponseBody {
         let live = Live { gate, ctx: None };
         let body = Self {
             source,
+            chunks: chunks::Chunks::default(),
             bodyless: false,
             live,
             status,
@@ -346,6 +404,41 @@ impl ResponseBody {
         let mut response = Response::new(body);
         *response.status_mut() = status;
         response
+    }
+
+    /// What the source gives next.
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Polled {
+        match &mut self.source {
+            Source::Bytes(bytes)
+            | Source::Trailed { bytes, .. }
+            | Source::Upstream { front: bytes, .. }
+                if !bytes.is_empty() =>
+            {
+                let piece = bytes.split_to(bytes.len().min(PIECE));
+                Poll::Ready(Some(Ok(Frame::data(piece))))
+            }
+            Source::Bytes(_) => Poll::Ready(None),
+            Source::Trailed { trailers, .. } => Poll::Ready(
+                trailers
+                    .take()
+                    .map(|trailers| Ok(Frame::trailers(trailers))),
+            ),
+            Source::Upstream {
+                rest: Some(rest),
+                limit,
+                ..
+            } => match Pin::new(rest).poll_frame(cx) {
+                Poll::Ready(frame) => {
+                    self.guard.reset();
+                    Poll::Ready(frame.map(|frame| frame.map_err(BrokenBody::Upstream)))
+                }
+                Poll::Pending => self
+                    .guard
+                    .poll(*limit, cx)
+                    .map(|_| Some(Err(BrokenBody::Timeout(*limit)))),
+            },
+            Source::Upstream { broken, .. } => Poll::Ready(broken.take().map(Err)),
+        }
     }
 
     /// An error ends the connection (HTTP/2: the stream) with whatever is not written yet. So it is told one poll late,
@@ -385,36 +478,17 @@ impl Body for ResponseBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let this = self.get_mut();
-        let polled = match &mut this.source {
-            Source::Bytes(bytes)
-            | Source::Trailed { bytes, .. }
-            | Source::Upstream { front: bytes, .. }
-                if !bytes.is_empty() =>
-            {
-                let piece = bytes.split_to(bytes.len().min(PIECE));
-                Poll::Ready(Some(Ok(Frame::data(piece))))
-            }
-            Source::Bytes(_) => Poll::Ready(None),
-            Source::Trailed { trailers, .. } => Poll::Ready(
-                trailers
-                    .take()
-                    .map(|trailers| Ok(Frame::trailers(trailers))),
-            ),
-            Source::Upstream {
-                rest: Some(rest),
-                limit,
-                ..
-            } => match Pin::new(rest).poll_frame(cx) {
-                Poll::Ready(frame) => {
-                    this.guard.reset();
-                    Poll::Ready(frame.map(|frame| frame.map_err(BrokenBody::Upstream)))
+        let polled = loop {
+            let polled = this.poll_source(cx);
+            match &mut this.live.ctx {
+                Some(ctx) if !this.chunks.is_empty() => {
+                    let last = this.source.is_end();
+                    if let Some(polled) = this.chunks.filter(ctx, polled, last) {
+                        break polled;
+                    }
                 }
-                Poll::Pending => this
-                    .guard
-                    .poll(*limit, cx)
-                    .map(|_| Some(Err(BrokenBody::Timeout(*limit)))),
-            },
-            Source::Upstream { broken, .. } => Poll::Ready(broken.take().map(Err)),
+                _ => break polled,
+            }
         };
         let polled = this.flushed(polled, cx);
         match &polled {
@@ -437,12 +511,14 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bodyless || self.source.is_end()
+        self.bodyless || self.source.is_end() && self.chunks.is_done()
     }
 
     fn size_hint(&self) -> SizeHint {
         if self.bodyless {
             SizeHint::with_exact(0)
+        } else if !self.chunks.is_empty() {
+            SizeHint::default()
         } else {
             self.source.size_hint()
         }

@@ -53,10 +53,12 @@ impl Runtime {
         let upstream_tls = maker.finish();
         let plain = routes.iter().map(|entry| &*entry.route);
         let router = Router::of_routes(plain, previous.map(|p| &p.router));
+        let global = plugins.chain(None, None);
         Self {
             version,
             router,
-            global: plugins.chain(None, None),
+            rewriting: plugins.global(&global, |phases| phases.rewrite),
+            global,
             credentials: Credentials::build(
                 &model,
                 previous.map(|old| (&*old.model, &old.credentials)),

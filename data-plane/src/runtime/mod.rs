@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::balancer::Balancer;
 use crate::balancer::revision::Balancers;
 use crate::carried::trust::Profile;
-use crate::plugins::{Chain, Plugins, Verifier};
+use crate::plugins::{Chain, Chosen, Plugins, Verifier};
 use crate::router::{Protocols, Router};
 pub use certificates::{Certificates, Pair};
 use credentials::Credentials;
@@ -43,6 +43,8 @@ pub struct Runtime {
     pub(crate) balancers: Balancers,
     /// What runs for requests that match no route.
     pub(crate) global: Chain,
+    /// The global configurations that have a rewrite phase, in order.
+    pub(crate) rewriting: Vec<Chosen>,
     credentials: Credentials,
     usernames: HashMap<String, Uuid, RandomState>,
     groups: HashMap<Uuid, Vec<Arc<str>>, RandomState>,

@@ -20,6 +20,10 @@ const CLIENT_IDLE: Duration = Duration::from_secs(65);
 pub struct ProxySettings {
     /// `transform_max_body_size`, bytes.
     pub transform_max_body_size: usize,
+    /// `response_buffer_max`, bytes.
+    pub response_buffer_max: usize,
+    /// `client_body_buffer_size`, bytes.
+    pub client_body_buffer_size: usize,
     /// `transform_memory*` of one worker.
     pub transform_memory: memory::Limits,
     /// `untrusted_lua`: whether templates are rendered.
@@ -99,6 +103,8 @@ impl ProxySettings {
         let idle = config.upstream_keepalive_idle_timeout.0;
         Self {
             transform_max_body_size: config.transform_max_body_size.bytes(),
+            response_buffer_max: config.response_buffer_max.bytes(),
+            client_body_buffer_size: config.client_body_buffer_size.bytes(),
             transform_memory: memory::Limits {
                 total: config.transform_memory.bytes() / config.workers.count(),
                 body: config.transform_max_body_size.bytes(),

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::entities;
-use crate::plugins::custom::CustomPlugin;
 use crate::plugins::{Config, PluginSchema};
 
 /// A configured plugin.
@@ -13,7 +12,7 @@ pub struct Plugin {
     pub document: Arc<entities::Plugin>,
     /// What is declared about it; `None`: this version does not know the plugin, and since nobody can say whether it
     /// guards the API, what it applies to is closed.
-    pub schema: Option<Arc<PluginSchema>>,
+    pub schema: Option<&'static PluginSchema>,
     /// What it is told; there exactly if `schema` is.
     pub config: Option<Config>,
 }
@@ -21,12 +20,6 @@ pub struct Plugin {
 impl Plugin {
     /// What its turn goes by, greater first. One that nobody knows comes before all others, since it closes.
     pub fn priority(&self) -> i32 {
-        let schema = self.schema.as_ref();
-        schema.map_or(i32::MAX, |schema| schema.priority)
-    }
-
-    /// Its source, if it arrived as such.
-    pub fn custom(&self) -> Option<&Arc<CustomPlugin>> {
-        self.schema.as_ref()?.custom.as_ref()
+        self.schema.map_or(i32::MAX, |schema| schema.priority)
     }
 }

@@ -11,7 +11,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Issue, Issues, Table};
+use super::{Issue, Issues, Plugin, Table};
 use crate::entities::{self, Declared, Entity};
 use crate::plugins::Catalog;
 use crate::schema::{Document, Field, Kind};
@@ -19,28 +19,21 @@ use crate::sync::{Change, canonical};
 
 /// Reads documents and collects what is wrong with them.
 pub(super) struct Reader {
-    /// Those of the state are among them once [`Reader::custom_plugins`] has run.
-    pub(super) catalog: Catalog,
+    catalog: &'static Catalog,
     pub(super) issues: Issues,
     pub(super) warnings: Issues,
 }
 
 /// What is wrong, and where.
-pub(super) struct Wrong {
-    pub(super) field: String,
-    pub(super) message: String,
-}
-
-impl From<Wrong> for Vec<Wrong> {
-    fn from(wrong: Wrong) -> Self {
-        vec![wrong]
-    }
+struct Wrong {
+    field: String,
+    message: String,
 }
 
 impl Reader {
-    pub(super) fn new(catalog: &Catalog) -> Self {
+    pub(super) fn new(catalog: &'static Catalog) -> Self {
         Self {
-            catalog: catalog.clone(),
+            catalog,
             issues: Issues::default(),
             warnings: Issues::default(),
         }
@@ -62,12 +55,29 @@ impl Reader {
         self.apply(table, changes, |_, document| Ok(document))
     }
 
-    /// As [`Reader::table`], with more to be made of each document; `finish` gets its bytes as well.
-    pub(super) fn apply<T: Declared, U>(
+    /// The same for plugins, whose configuration is read through the catalog.
+    pub(super) fn plugins(&mut self, table: Table<Plugin>, changes: &[Change]) -> Table<Plugin> {
+        let catalog = self.catalog;
+        self.apply(table, changes, |_, document: entities::Plugin| {
+            let schema = catalog.plugin(&document.name);
+            let config = schema.map(|schema| schema.parse(document.config.get().as_bytes()));
+            let config = config.transpose().map_err(|error| Wrong {
+                field: format!("config.{}", error.field),
+                message: error.message,
+            })?;
+            Ok(Plugin {
+                document: Arc::new(document),
+                schema,
+                config,
+            })
+        })
+    }
+
+    fn apply<T: Declared, U>(
         &mut self,
         mut table: Table<U>,
         changes: &[Change],
-        finish: impl Fn(&Bytes, T) -> Result<U, Vec<Wrong>>,
+        finish: impl Fn(&Uuid, T) -> Result<U, Wrong>,
     ) -> Table<U> {
         let start = changes.partition_point(|change| *change.kind < *T::KIND);
         let end = changes.partition_point(|change| *change.kind <= *T::KIND);
@@ -85,10 +95,7 @@ impl Reader {
                 Ok(document) => {
                     documents.insert(change.id, Arc::new(document));
                 }
-                Err(wrong) => {
-                    let issues = wrong.into_iter().map(|wrong| issue(change, payload, wrong));
-                    issues.for_each(|issue| self.issues.push(issue));
-                }
+                Err(wrong) => self.issues.push(issue(change, payload, wrong)),
             }
         }
         table
@@ -99,14 +106,14 @@ impl Reader {
         shape: &Shape,
         change: &Change,
         payload: &Bytes,
-        finish: impl Fn(&Bytes, T) -> Result<U, Vec<Wrong>>,
-    ) -> Result<U, Vec<Wrong>> {
+        finish: impl Fn(&Uuid, T) -> Result<U, Wrong>,
+    ) -> Result<U, Wrong> {
         let keys: Keys = read(payload)?;
         if keys.id.as_ref() != Some(&change.id) {
-            return Err(vec![Wrong {
+            return Err(Wrong {
                 field: "id".to_owned(),
                 message: format!("is not '{}', the id it was sent with", change.id),
-            }]);
+            });
         }
         for unknown in shape.unknown(&keys) {
             let message = "this version does not know the field; it is ignored".to_owned();
@@ -124,7 +131,7 @@ impl Reader {
         } else {
             read(payload)?
         };
-        finish(payload, document)
+        finish(&change.id, document)
     }
 }
 

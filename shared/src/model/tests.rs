@@ -1,5 +1,3 @@
-mod custom;
-
 use std::sync::Arc;
 
 use bytes::Bytes;

@@ -75,4 +75,4 @@ pub struct Scopes {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -7,8 +7,8 @@ use shared::plugins::advanced::Transform;
 use shared::types::LuaFunction;
 use tracing::error;
 
+use crate::lua::worker;
 use crate::plugins::transform::json::{Document, Path};
-use crate::plugins::transform::machine;
 
 /// What is called with what.
 pub(super) struct Functions {
@@ -99,7 +99,7 @@ fn script(function: &LuaFunction) -> Result<Script, Failure> {
 }
 
 fn call(script: &Script, text: &[u8]) -> Result<Vec<u8>, NoResult> {
-    let state = machine::state()?;
+    let state = worker::state()?;
     let text =
         std::str::from_utf8(text).map_err(|error| NoResult::Unreadable(error.to_string()))?;
     let (value, original) = state.read(text).map_err(NoResult::Unreadable)?;

@@ -1,45 +1,15 @@
 //! The Lua of this thread, for what is no simple look-up: expressions of templates, functions.
 
-use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::OnceLock;
 
 use http::{HeaderMap, HeaderValue};
 use lua::limits::Limits;
 use lua::mlua::{self, Lua, Table, Value};
-use lua::{Failure, Options, Script, State};
+use lua::{Failure, Script, State};
 
 use super::args::{self, Arg};
 use super::template::Scope;
-
-static OPTIONS: OnceLock<Options> = OnceLock::new();
-
-thread_local! {
-    // Made by the first request that needs it; a thread that runs no Lua has none.
-    static STATE: RefCell<Option<Rc<State>>> = const { RefCell::new(None) };
-}
-
-/// How this process runs Lua, for the checks of the configuration too. Called once, before any configuration is read.
-pub fn configure(options: Options) {
-    lua::answer_schemas(options.clone());
-    let _ = OPTIONS.set(options);
-}
-
-/// The machine of this thread. One that holds too much memory for good is replaced.
-///
-/// # Errors
-/// When there is no memory for a new one.
-pub fn state() -> Result<Rc<State>, Failure> {
-    STATE.with_borrow_mut(|state| {
-        if let Some(state) = state.as_ref().filter(|state| !state.is_worn()) {
-            return Ok(state.clone());
-        }
-        let new = State::new(OPTIONS.get_or_init(Options::default));
-        let new = Rc::new(new.map_err(|error| Failure::Raised(error.to_string()))?);
-        *state = Some(new.clone());
-        Ok(new)
-    })
-}
+use crate::lua::worker;
 
 /// The names that the expressions of one request see. Made when the first of them is met.
 pub(super) struct Environment {
@@ -76,7 +46,7 @@ impl Roots {
 
 impl Environment {
     pub(super) fn new(scope: &Scope<'_>, roots: Roots) -> Result<Self, Failure> {
-        let state = state()?;
+        let state = worker::state()?;
         let names =
             names(&state, scope, roots).map_err(|error| Failure::Raised(error.to_string()))?;
         Ok(Self { state, names })
@@ -165,7 +135,7 @@ mod tests {
 
     #[test]
     fn any_number_of_arguments_is_seen() {
-        let state = state().expect("a state");
+        let state = worker::state().expect("a state");
         let query = format!("{}b=1", "a=&".repeat(20_000));
         let table = arguments(state.lua(), &query).expect("they fit");
         let list: Table = table.get("a").expect("a list");

@@ -30,7 +30,8 @@ const NOT_WANTED_FOR: Duration = Duration::from_secs(1);
 /// What is sent, and its length if that is known.
 type Outcome = (Source, Option<HeaderValue>);
 
-/// The body as the filters that want it leave it; one that is too long passes unchanged and says so.
+/// The body as the filters that want it leave it; one that is too long passes unchanged and says so. Filters that want it
+/// piece by piece get it here, decoded and as one piece, in their turn; `wanting` is empty then.
 ///
 /// # Errors
 /// [`Overloaded`] when there was no memory to collect it.
@@ -39,7 +40,7 @@ pub(super) async fn filtered(
     gate: &Rc<Gate>,
     source: Source,
     announced: Option<HeaderValue>,
-    wanting: &[Wanting],
+    wanting: &mut Vec<Wanting>,
 ) -> Result<Outcome, Overloaded> {
     let coded = encoding::of(&ctx.response.headers);
     let replaces = |(_, usage): &Wanting| *usage == BodyUse::Replace;
@@ -55,6 +56,7 @@ pub(super) async fn filtered(
     if let Some(first) = replacing {
         // What came before is not looked at, whoever wanted it.
         discard(source, gate);
+        let wanting = std::mem::take(wanting);
         let body = run(ctx, &wanting[first..], &Bytes::new()).unwrap_or_default();
         return Ok(sized(Source::Bytes(coded_again(ctx, coded, body))));
     }
@@ -62,7 +64,7 @@ pub(super) async fn filtered(
         Ok(received) => received,
         Err(passes) => return Ok(passes),
     };
-    let changed = changed(ctx, gate, coded, &received.bytes, wanting);
+    let changed = changed(ctx, gate, coded, &received.bytes, &std::mem::take(wanting));
     Ok(sized(received.with(ctx, changed)))
 }
 
@@ -73,15 +75,15 @@ fn sized(source: Source) -> Outcome {
 }
 
 /// A body that was received whole.
-struct Received {
-    bytes: Bytes,
-    trailers: Option<HeaderMap>,
+pub(super) struct Received {
+    pub(super) bytes: Bytes,
+    pub(super) trailers: Option<HeaderMap>,
 }
 
 impl Received {
     /// What is sent. Trailers go with it where the framing has a place for them: HTTP/2, and chunks for an HTTP/1.1
     /// client that asked, which then learns no length.
-    fn with(self, ctx: &Ctx, changed: Option<Bytes>) -> Source {
+    pub(super) fn with(self, ctx: &Ctx, changed: Option<Bytes>) -> Source {
         let bytes = changed.unwrap_or(self.bytes);
         let asked = ctx.request.headers.contains_key(TE);
         let told = ctx.response.headers.contains_key(TRAILER);
@@ -154,13 +156,13 @@ async fn collected(
 }
 
 /// Where the collecting of a body came to its end.
-enum End {
+pub(super) enum End {
     Reached(Option<HeaderMap>),
     TooLong,
     Broken(BrokenBody),
 }
 
-async fn until_end(
+pub(super) async fn until_end(
     read: &mut Gather,
     rest: &mut Incoming,
     limit: Duration,
@@ -219,11 +221,21 @@ fn changed(
 fn run(ctx: &mut Ctx, wanting: &[Wanting], body: &Bytes) -> Option<Bytes> {
     let runtime = ctx.runtime.clone();
     let mut changed = None;
-    for (chosen, _) in wanting {
+    for (chosen, usage) in wanting {
         let Some(handler) = &runtime.plugins.instances[*chosen as usize].handler else {
             continue;
         };
-        let filtered = handler.body_filter(ctx, changed.as_ref().unwrap_or(body));
+        let now = changed.as_ref().unwrap_or(body);
+        let filtered = match usage {
+            BodyUse::Chunks => match handler.chunk(ctx, now.clone(), true) {
+                Ok(filtered) => Some(filtered).filter(|filtered| filtered != now),
+                Err(error) => {
+                    tracing::error!(request_id = %ctx.id, "{error}");
+                    None
+                }
+            },
+            _ => handler.body_filter(ctx, now),
+        };
         changed = filtered.or(changed);
     }
     changed
@@ -247,7 +259,7 @@ fn encoded(coding: Coding, body: &[u8]) -> Bytes {
 }
 
 /// Lets go of a body. If little of it is left, its connection is used again.
-fn discard(source: Source, gate: &Rc<Gate>) {
+pub(super) fn discard(source: Source, gate: &Rc<Gate>) {
     let Source::Upstream {
         rest: Some(rest),
         lease: Some(lease),

@@ -30,5 +30,6 @@ pub static FUNCTIONS: &[Declared] = &[
     declared("kong.service.request.set_header", "wab"),
     declared("kong.response.exit", "warhp"),
     declared("kong.ctx[]", REQUEST),
-    declared("ngx.sleep", "iwart"),
+    declared("ngx[]", ALL),
+    declared("ngx[]=", ALL),
 ];

@@ -1,0 +1,11 @@
+//! Lua plugins on a node: the calls of their handlers, and what these may ask of a request and of the world.
+//!
+//! [`worker`] is the Lua of one thread, [`call`] one call of its handler; [`pdk`] is what
+//! the `kong` and `ngx` tables do.
+
+pub mod call;
+mod kept;
+pub mod pdk;
+pub mod worker;
+
+pub use kept::Kept;

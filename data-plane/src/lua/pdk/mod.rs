@@ -1,0 +1,24 @@
+//! What the `kong` and `ngx` tables do on a node. One file per group; [`bind`] is the list.
+
+use lua::mlua;
+use lua::pdk::Host;
+
+mod ctx;
+mod log;
+mod request;
+mod response;
+mod service_request;
+mod values;
+
+/// Gives a machine what this node knows.
+///
+/// # Errors
+/// When there is no memory.
+pub fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
+    log::bind(host)?;
+    ctx::bind(host)?;
+    request::bind(host)?;
+    service_request::bind(host)?;
+    response::bind(host)?;
+    Ok(())
+}

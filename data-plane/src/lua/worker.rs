@@ -1,0 +1,103 @@
+//! The Lua of one worker thread: its virtual machine, and what has been loaded into it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{OnceLock, Weak};
+
+use foldhash::fast::RandomState;
+use lua::{Failure, Options, State};
+
+use super::pdk;
+
+static OPTIONS: OnceLock<Options> = OnceLock::new();
+
+thread_local! {
+    // Made by the first call that needs it; a thread that runs no Lua has none.
+    static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
+}
+
+struct Worker {
+    state: Rc<State>,
+    /// What has been made in the state, by the number of what it was made from.
+    made: HashMap<u64, Made, RandomState>,
+}
+
+struct Made {
+    /// Gone once nobody can ask for it again.
+    alive: Weak<()>,
+    what: Rc<dyn std::any::Any>,
+}
+
+/// Numbers what can be made in a machine.
+pub fn next_number() -> u64 {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    NUMBER.fetch_add(1, Ordering::Relaxed)
+}
+
+/// How this process runs Lua, for the checks of the configuration too. Called once, before any configuration is read.
+pub fn configure(options: Options) {
+    lua::answer_schemas(options.clone());
+    let _ = OPTIONS.set(Options {
+        bind: Some(pdk::bind),
+        ..options
+    });
+}
+
+/// The machine of this thread. One that holds too much memory for good is replaced, with all that was made in it.
+///
+/// # Errors
+/// When there is no memory for a new one.
+pub fn state() -> Result<Rc<State>, Failure> {
+    WORKER.with_borrow_mut(|worker| {
+        if let Some(worker) = worker.as_ref().filter(|worker| !worker.state.is_worn()) {
+            return Ok(worker.state.clone());
+        }
+        let mut options = OPTIONS.get().cloned().unwrap_or_default();
+        options.bind = Some(pdk::bind);
+        let state = State::new(&options).map_err(|error| Failure::Raised(error.to_string()))?;
+        let state = Rc::new(state);
+        *worker = Some(Worker {
+            state: state.clone(),
+            made: HashMap::default(),
+        });
+        Ok(state)
+    })
+}
+
+/// What `make` made in this thread's machine the first time it was asked for this number. It is forgotten once `alive`
+/// is gone.
+///
+/// # Errors
+/// What `make` says; it is asked again the next time.
+pub fn made<T: 'static, E: From<Failure>>(
+    number: u64,
+    alive: &Weak<()>,
+    make: impl FnOnce(&Rc<State>) -> Result<T, E>,
+) -> Result<Rc<T>, E> {
+    let state = state()?;
+    let known = WORKER.with_borrow(|worker| {
+        let made = worker.as_ref()?.made.get(&number)?;
+        Rc::clone(&made.what).downcast::<T>().ok()
+    });
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    // Not while the worker is borrowed: what is made may ask for more.
+    let what = Rc::new(make(&state)?);
+    WORKER.with_borrow_mut(|worker| {
+        let Some(worker) = worker.as_mut() else {
+            return;
+        };
+        if worker.made.len() == worker.made.capacity() {
+            worker.made.retain(|_, made| made.alive.strong_count() > 0);
+        }
+        let made = Made {
+            alive: alive.clone(),
+            what: what.clone(),
+        };
+        worker.made.insert(number, made);
+    });
+    Ok(what)
+}
