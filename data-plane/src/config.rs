@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use derive::Settings;
 use http::HeaderName;
 use shared::settings::{
-    AccessLog, Addresses, Endpoints, ErrorType, HeaderTokens, Listeners, LogLevel, NameServers,
-    Networks, PortMaps, RouterFlavor, Seconds, Secret, Size, TrustedCertificates, UntrustedLua,
-    UpstreamTokens, Violation, Words, Workers,
+    AccessLog, Addresses, EgressRule, Endpoints, ErrorType, HeaderTokens, Listeners, LogLevel,
+    NameServers, Networks, PortMaps, RouterFlavor, Seconds, Secret, Size, TrustedCertificates,
+    UntrustedLua, UpstreamTokens, Violation, Words, Workers,
 };
+
+use crate::lua::outbound::{self, Allowed, Egress};
 
 /// The settings of a data plane.
 #[derive(Clone, Debug, Settings)]
@@ -150,6 +152,22 @@ pub struct Config {
     #[setting(default = "")]
     pub untrusted_lua_sandbox_environment: Words,
 
+    /// Where Lua plugins may connect to: `any`, everywhere; `deny-private`, not to this machine, to private networks or to
+    /// what clouds tell their machines; `allowlist`, only to what `custom_plugins_egress_allow` names. It is the address
+    /// that counts which a name leads to. Nothing: `any` for plugins of the node's own folder, `deny-private` for those
+    /// that came with the configuration.
+    #[setting(default = "")]
+    pub custom_plugins_egress: Option<EgressRule>,
+
+    /// The hosts (`api.example.com`, `*.example.org`) and networks that Lua plugins may connect to in any case.
+    #[setting(default = "")]
+    pub custom_plugins_egress_allow: Allowed,
+
+    /// The requests to other services that one Lua plugin may have under way on one thread; those beyond fail with
+    /// `too many connections`. High enough for each of a thousand clients to wait for the same slow service.
+    #[setting(default = "1024")]
+    pub custom_plugins_requests: u32,
+
     /// The largest configuration that the node takes.
     #[setting(default = "1g")]
     pub max_state_bytes: Size,
@@ -167,6 +185,17 @@ impl Config {
             &self.untrusted_lua_sandbox_requires,
             &self.untrusted_lua_sandbox_environment,
         )
+    }
+
+    /// How Lua plugins call other services.
+    pub fn outbound(&self) -> outbound::Settings {
+        outbound::Settings {
+            egress: Egress {
+                rule: self.custom_plugins_egress,
+                allowed: self.custom_plugins_egress_allow.clone(),
+            },
+            requests: usize::try_from(self.custom_plugins_requests).unwrap_or(usize::MAX),
+        }
     }
 }
 

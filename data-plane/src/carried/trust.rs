@@ -107,6 +107,12 @@ impl Trust {
         }
     }
 
+    /// Verifies by the node's trust store.
+    pub fn verifier(&self) -> Arc<dyn ServerCertVerifier> {
+        let roots = self.roots.clone();
+        Arc::new(Verified::new(self.provider.clone(), roots, None))
+    }
+
     /// A new way to speak TLS.
     pub fn profile(&self, terms: Terms) -> Profile {
         profile(&self.provider, &self.roots, terms)

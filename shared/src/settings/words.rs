@@ -93,6 +93,19 @@ words! {
 }
 
 words! {
+    /// Where Lua plugins may connect to.
+    EgressRule, "`any`, `deny-private` or `allowlist`" {
+        /// Everywhere.
+        "any" => Any,
+        /// Not to this machine, nor to networks that are not public, nor to what clouds tell their machines.
+        "deny-private" => DenyPrivate,
+        /// Only to what is named.
+        "allowlist" => Allowlist,
+    }
+    refused {}
+}
+
+words! {
     /// The type of an error's body when the client names none.
     ErrorType, "`text/plain`, `text/html`, `application/json` or `application/xml`" {
         /// Plain text.
