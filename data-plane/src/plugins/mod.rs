@@ -255,7 +255,7 @@ mod tests {
     fn every_declared_plugin_has_a_handler() {
         let declared: Vec<&str> = Catalog::builtin()
             .iter()
-            .map(|plugin| plugin.name)
+            .map(|plugin| &*plugin.name)
             .collect();
         let handled: Vec<&str> = BUILTIN.iter().map(|plugin| plugin.name).collect();
         assert_eq!(handled, declared);
@@ -264,7 +264,7 @@ mod tests {
             .filter(|plugin| plugin.name != "acl")
         {
             let config = plugin.parse(b"{}").expect("defaults are enough");
-            assert!(build(plugin.name, &config).is_some(), "{}", plugin.name);
+            assert!(build(&plugin.name, &config).is_some(), "{}", plugin.name);
         }
     }
 }

@@ -62,6 +62,8 @@ pub(crate) fn expand(input: DeriveInput) -> syn::Result<TokenStream> {
                     no_way_up: false,
                     name_list: ::core::option::Option::None,
                     mentions: &[],
+                    own_check: ::core::option::Option::None,
+                    computed: ::core::option::Option::None,
                     transformations: ::std::vec::Vec::new(),
                     schema,
                 };

@@ -4,6 +4,7 @@
 use mlua::{Lua, LuaString, MultiValue, Result, Table, Value};
 
 use crate::limits::overrun;
+use crate::modules;
 use crate::native::{Raise, answered};
 use crate::pattern::{self, Capture, Found, Matcher};
 use crate::state::LONGEST_TEXT;
@@ -30,9 +31,7 @@ pub(crate) fn functions(lua: &Lua, print: fn(&str)) -> Result<Table> {
     add("gsub", gsub)?;
     add("rep", rep)?;
     add("texts", texts)?;
-    add("module", |_, arguments| {
-        Err(format!("module '{}' not found", shown(arguments.first())).into())
-    })?;
+    add("module", module)?;
     engine.set(
         "print",
         lua.create_function(move |_, text: LuaString| {
@@ -41,6 +40,22 @@ pub(crate) fn functions(lua: &Lua, print: fn(&str)) -> Result<Table> {
         })?,
     )?;
     Ok(engine)
+}
+
+/// `module(name, environment, protect, owner)`: see [`modules::open`].
+fn module(lua: &Lua, values: &[Value]) -> Answer {
+    let name = shown(values.first());
+    let [
+        _,
+        Value::Table(environment),
+        Value::Function(protect),
+        Value::Table(owner),
+    ] = values
+    else {
+        return Err("not called by the sandbox".into());
+    };
+    let module = modules::open(lua, environment, protect, &name, owner)?;
+    Ok(vec![module.unwrap_or(Value::Nil)])
 }
 
 type Answer = std::result::Result<Vec<Value>, Raise>;

@@ -294,11 +294,19 @@ local function protect(name, of, more)
     end or function(_, key)
       error("Cannot modify " .. name .. "." .. tostring(key) .. ". Protected by the sandbox.", 2)
     end,
-    __call = more and more.call,
+    __call = more and more.call or function(_, ...)
+      return of(...)
+    end,
     __pairs = function()
       return function(_, key)
         return G.next(of, key)
       end
+    end,
+    __ipairs = function()
+      return G.ipairs(of)
+    end,
+    __len = function()
+      return #of
     end,
     __metatable = false,
   })
@@ -385,22 +393,28 @@ for i = 1, #requires do
   loadable[requires[i]] = true
 end
 
-local function require(name)
-  if not loadable[name] then
-    error("require '" .. tostring(name) .. "' not allowed within sandbox", 0)
-  elseif modules[name] then
-    return modules[name]
-  end
-  return pass(engine.module(name))
-end
-
 local base = only(G, "_VERSION", "assert", "error", "ipairs", "next", "pairs", "pcall", "rawequal", "rawget", "select",
   "setmetatable", "tonumber", "tostring", "type", "unpack")
 for name, module in pairs(modules) do
   base[name] = module
 end
 base.ngx = ngx
-base.require = require
+
+-- The `require` of those who see `owner`.
+local function requiring(owner)
+  return function(name)
+    if not loadable[name] then
+      error("require '" .. tostring(name) .. "' not allowed within sandbox", 0)
+    end
+    local module = got(engine.module(name, base, protect, owner))
+    if module == nil then
+      error("module '" .. name .. "' not found", 2)
+    end
+    return module
+  end
+end
+
+base.require = requiring(base)
 
 -- The handler runs once the failure has left the function: within, no limit could end it.
 function base.xpcall(f, handler, ...)
@@ -461,7 +475,8 @@ local function give(env, name)
   end
 end
 
-local template = { ngx = ngx, require = require, type = type }
+local template = { ngx = ngx, type = type }
+template.require = requiring(template)
 for i = 1, #names do
   give(template, names[i])
   if base[names[i]] == nil and not names[i]:find(".", 1, true) then
@@ -473,6 +488,9 @@ end
 local function environment(over)
   local env = setmetatable({}, { __index = over, __metatable = false })
   env._G = env
+  if over == base then
+    env.require = requiring(env)
+  end
   return env
 end
 
@@ -523,8 +541,6 @@ local headers = {
   __metatable = false,
 }
 
-local modules_of_plugins = modules
-
 return {
   protect = protect,
   -- What all code sees of the gateway.
@@ -537,14 +553,14 @@ return {
   plugin = function(trusted, own)
     local env = environment(trusted and G or base)
     function env.require(name)
-      if modules_of_plugins[name] and not trusted then
-        return modules_of_plugins[name]
+      if trusted and modules[name] then
+        return G[name]
       end
-      local found, module = got(engine.module(name))
-      if found then
+      local module = got(engine.module(name, base, protect, env))
+      if module ~= nil then
         return module
       end
-      found, module = own(name, env)
+      local found, module = own(name, env)
       if found then
         return module
       elseif trusted then

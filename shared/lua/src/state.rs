@@ -14,6 +14,7 @@ use crate::engine::{self, TRACEBACK};
 use crate::error::Failure;
 use crate::json::{self, Original, Unwritable};
 use crate::limits::{Interruptible, Limits, Watch, prepare};
+use crate::modules;
 use crate::native;
 use crate::pdk::{self, Bind, Phase};
 use crate::running::Running;
@@ -121,6 +122,7 @@ impl State {
         ngx.raw_set("null", Value::NULL)?;
         let tables = pdk::tables(&lua, options.bind, &entry.get("protect")?, ngx)?;
         entry.get::<Function>("install")?.call::<()>(tables)?;
+        modules::cjson::prepare(&lua, &entry.get("arrays")?, &entry.get("protect")?)?;
         Ok(Self {
             entry: Entry {
                 headers: entry.get("headers")?,

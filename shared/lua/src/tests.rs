@@ -17,13 +17,13 @@ fn state() -> State {
 }
 
 /// What a function with this body answers, as Lua prints it.
-fn answer(state: &State, body: &str) -> Result<String, Failure> {
+pub(crate) fn answer(state: &State, body: &str) -> Result<String, Failure> {
     let script = Script::function(&format!("return function() {body} end"))?;
     let value = state.call(&script, Value::Nil, Limits::default())?;
     Ok(value.to_string().expect("it prints"))
 }
 
-fn raised(result: Result<String, Failure>) -> String {
+pub(crate) fn raised(result: Result<String, Failure>) -> String {
     match result {
         Err(Failure::Raised(text)) => text,
         other => panic!("{other:?}"),

@@ -46,6 +46,11 @@ impl<'a> Base<'a> {
         self.state.get(entity.kind, id)
     }
 
+    /// Every stored document of a kind, by id.
+    pub(super) fn all(&self, kind: &str) -> impl Iterator<Item = (&'a Uuid, &'a Bytes)> {
+        self.state.of_kind(kind)
+    }
+
     /// The first document that has one of these keys.
     pub(super) fn find(&self, entity: &'static Entity, wanted: &[UniqueKey]) -> Option<Uuid> {
         if wanted.is_empty() {

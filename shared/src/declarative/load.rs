@@ -12,15 +12,17 @@ use super::identity::{self, Parent};
 use super::report::{Faults, Report};
 use super::resolve::Names;
 use super::{lenient, unique};
-use crate::entities::{self, Context, Entity};
+use crate::entities::{self, Context, CustomPlugin, Entity, Plugin};
 use crate::parallel;
 use crate::plugins::Catalog;
+use crate::plugins::custom::{self, Source};
 use crate::schema::{Document, Violations};
 use crate::sync::canonical;
+use crate::types::Referenced;
 
 /// What loading a file needs from outside.
 pub struct Options<'a> {
-    /// The plugins that may be named.
+    /// The plugins that may be named beside those that the file brings, and those that stay.
     pub catalog: &'a Catalog,
     /// Seconds since the epoch.
     pub now: f64,
@@ -81,6 +83,8 @@ pub fn load(root: &Document, options: &Options<'_>) -> Result<Vec<Loaded>, Repor
         by_kind.entry(draft.entity.kind).or_default().push(at);
     }
     let mut loader = Loader {
+        catalog: options.catalog.clone(),
+        unread: HashSet::new(),
         options,
         ids: vec![None; gathered.drafts.len()],
         stable: vec![false; gathered.drafts.len()],
@@ -90,8 +94,14 @@ pub fn load(root: &Document, options: &Options<'_>) -> Result<Vec<Loaded>, Repor
     };
     let mut loaded = Vec::with_capacity(gathered.drafts.len());
     for entity in entities::all() {
-        if let Some(drafts) = by_kind.get(entity.kind) {
-            let settled = loader.kind(entity, drafts).into_iter();
+        let drafts = by_kind.get(entity.kind);
+        let settled = drafts.map(|drafts| loader.kind(entity, drafts));
+        if entity.kind == CustomPlugin::KIND {
+            // From here on documents may name them.
+            loader.take_custom_plugins(settled.as_deref().unwrap_or_default());
+        }
+        if let Some(settled) = settled {
+            let settled = settled.into_iter();
             loaded.extend(settled.map(|settled| Loaded {
                 entity,
                 id: settled.id,
@@ -110,6 +120,11 @@ pub fn load(root: &Document, options: &Options<'_>) -> Result<Vec<Loaded>, Repor
 
 struct Loader<'a> {
     options: &'a Options<'a>,
+    /// The plugins that may be named by now.
+    catalog: Catalog,
+    /// The names of custom plugins in the file that are wrong: what else is to be said of plugins that name them is not
+    /// known, and not worth telling.
+    unread: HashSet<String>,
     gathered: &'a Gathered<'a>,
     /// The id of each draft, once its kind has been loaded.
     ids: Vec<Option<Uuid>>,
@@ -166,7 +181,7 @@ impl Loader<'_> {
         }
         let mut found = Violations::default();
         if self.options.lenient_config {
-            found = lenient::expand(entity, &mut input, self.options.catalog);
+            found = lenient::expand(entity, &mut input, &self.catalog);
         }
         let parent = draft.parent.map(|(parent, field)| Parent {
             field,
@@ -236,9 +251,10 @@ impl Loader<'_> {
     ) -> Vec<(Pending, Document)> {
         let options = self.options;
         let transform = self.gathered.transform;
+        let catalog = &self.catalog;
         let completed = parallel::map(pending, |mut one| {
             let context = Context {
-                catalog: options.catalog,
+                catalog,
                 now: options.now,
                 new_id: options.new_id,
                 random_text: options.random_text,
@@ -257,11 +273,19 @@ impl Loader<'_> {
                     continue;
                 }
                 Ok(_) => {}
+                // The custom plugin's own errors are told.
+                Err(_) if self.names_unread(entity, draft) => {}
                 Err(violations) => found.extend(violations),
+            }
+            if entity.kind == CustomPlugin::KIND {
+                let name = self.name_of(draft).map(str::to_owned);
+                self.unread.extend(name);
             }
             // Others refer to it all the same: their errors are their own.
             self.ids[draft].get_or_insert_with(|| (self.options.new_id)());
-            self.faults.violations(draft, found);
+            if !found.is_empty() {
+                self.faults.violations(draft, found);
+            }
         }
         good
     }
@@ -313,6 +337,39 @@ impl Loader<'_> {
 }
 
 impl Loader<'_> {
+    /// Adds custom plugins to those that may be named: the file's, and where the file says nothing of them, those that
+    /// exist and stay.
+    fn take_custom_plugins(&mut self, settled: &[Settled]) {
+        if !self.catalog.is_streaming() {
+            return;
+        }
+        let stay = self.options.base.mode == Mode::Merge;
+        let ids: HashSet<Uuid> = settled.iter().map(|one| one.id).collect();
+        let existing = self.options.base.all(CustomPlugin::KIND).filter(|_| stay);
+        let existing = existing.filter(|(id, _)| !ids.contains(*id));
+        let existing: Vec<Document> = existing.map(|(_, payload)| base::read(payload)).collect();
+        let documents = existing
+            .iter()
+            .chain(settled.iter().map(|one| &one.document));
+        let plugins = documents.filter_map(|document| {
+            let text = |name: &str| document.get(name)?.as_str();
+            let source = Source::streamed(text("name")?, text("schema")?, text("handler")?);
+            custom::read(source).ok() // what is in the file was read; what is stored and fails is not our file's error
+        });
+        self.catalog = self.catalog.with(plugins.collect::<Vec<_>>());
+    }
+
+    fn name_of(&self, draft: usize) -> Option<&str> {
+        let sent = &self.gathered.drafts[draft].sent;
+        sent.get("name").and_then(Value::as_str)
+    }
+
+    /// Whether it is a plugin whose custom plugin is wrong.
+    fn names_unread(&self, entity: &Entity, draft: usize) -> bool {
+        let name = self.name_of(draft).filter(|_| entity.kind == Plugin::KIND);
+        name.is_some_and(|name| self.unread.contains(name))
+    }
+
     /// The existing document that a draft without an id means: the one that shares a key with it.
     fn existing(
         &self,

@@ -30,6 +30,7 @@ impl Entity {
     /// References must be resolved to ids before.
     pub fn complete(&self, input: Document, cx: &Context) -> Result<Document, Violations> {
         let mut input = self.expand_shorthands(input)?;
+        self.drop_computed(&mut input);
         let ttl = self.take_ttl(&mut input, cx)?.unwrap_or(Value::Null);
         self.fill_autos(&mut input, cx);
         let due = self.due_transformations(&input, cx);
@@ -46,6 +47,7 @@ impl Entity {
         cx: &Context,
     ) -> Result<Document, Violations> {
         let mut patch = self.expand_shorthands(patch)?;
+        self.drop_computed(&mut patch);
         let ttl = self.take_ttl(&mut patch, cx)?;
         let ttl = ttl
             .or_else(|| stored.get("ttl").cloned())
@@ -117,6 +119,12 @@ impl Entity {
         }
     }
 
+    fn drop_computed(&self, input: &mut Document) {
+        if let Some(computed) = &self.computed {
+            computed.drop_from(input);
+        }
+    }
+
     /// Seconds to live become the end of life. `None`: nothing was said.
     fn take_ttl(&self, input: &mut Document, cx: &Context) -> Result<Option<Value>, Violations> {
         if !self.has_ttl {
@@ -169,7 +177,7 @@ impl Entity {
     ) -> Result<Document, Violations> {
         let variant = self.variant(&input, cx.catalog)?;
         let mut document: Map<String, Value> = self.schema.complete(variant, input);
-        let violations = self.schema.validate(variant, &document, updating);
+        let violations = self.judge(variant, &document, cx.catalog, updating);
         if !violations.is_empty() {
             return Err(violations);
         }

@@ -45,10 +45,43 @@ pub struct Entity {
     /// Lists of ids that others must not be deleted from under: the path of the list and the kind of the documents.
     /// Unlike a foreign key, an id may name nothing.
     pub mentions: &'static [(&'static str, &'static str)],
+    /// What no schema can say: run on a complete document that has passed its schema, with the plugins that may be named.
+    pub own_check: Option<OwnCheck>,
+    /// What answers show beside what is stored. Nobody may set it: what is sent in its place is ignored, so that a
+    /// client may send back what it was answered.
+    pub computed: Option<Computed>,
     /// What is computed from the fields that were sent, in this order.
     pub transformations: Vec<Transformation>,
     /// Its fields and rules.
     pub schema: Schema,
+}
+
+/// Says what is wrong with a document that its schema has passed.
+pub type OwnCheck = fn(&Document, &Catalog) -> Violations;
+
+/// Members of answers that follow from what is stored, and are not stored themselves.
+#[derive(Clone, Debug)]
+pub struct Computed {
+    /// What they are.
+    pub fields: Vec<Field>,
+    /// Computes them from a stored document.
+    pub of: fn(&Document) -> Document,
+}
+
+impl Computed {
+    /// The document as answers show it.
+    pub fn shown(&self, document: &Document) -> Document {
+        let mut shown = document.clone();
+        shown.extend((self.of)(document));
+        shown
+    }
+
+    /// Takes away what nobody may set.
+    pub(super) fn drop_from(&self, input: &mut Document) {
+        for field in &self.fields {
+            input.shift_remove(field.name.as_ref());
+        }
+    }
 }
 
 /// A list of names: those of the documents of another kind that refer to this one. To write it is to write them.
@@ -143,10 +176,33 @@ impl Entity {
             Ok(variant) if self.has_ttl && document.contains_key("ttl") => {
                 let mut document = document.clone();
                 document.shift_remove("ttl");
-                self.schema.validate(variant, &document, false)
+                self.judge(variant, &document, catalog, false)
             }
-            Ok(variant) => self.schema.validate(variant, document, false),
+            Ok(variant) => self.judge(variant, document, catalog, false),
             Err(violations) => violations,
+        }
+    }
+
+    /// What the schema says of a complete document, and what only the entity knows of one that the schema has passed.
+    pub(super) fn judge(
+        &self,
+        variant: Option<&Variant>,
+        document: &Document,
+        catalog: &Catalog,
+        updating: bool,
+    ) -> Violations {
+        let found = self.schema.validate(variant, document, updating);
+        match self.own_check {
+            Some(check) if found.is_empty() => check(document, catalog),
+            _ => found,
+        }
+    }
+
+    /// A stored document with what it lacks in place; as it is where nobody knows what it should have.
+    pub fn completed(&self, document: Document, catalog: &Catalog) -> Document {
+        match self.variant(&document, catalog) {
+            Ok(variant) => self.schema.complete(variant, document),
+            Err(_) => document,
         }
     }
 
@@ -186,6 +242,16 @@ impl Entity {
         }
         if let Selector::Named { names, .. } = &self.schema.selector {
             out["properties"]["name"]["enum"] = json!(names);
+        }
+        for field in self.computed.iter().flat_map(|computed| &computed.fields) {
+            let mut shape = field.json_schema(purpose);
+            shape["readOnly"] = true.into();
+            out["properties"][field.name.as_ref()] = shape;
+            if purpose == Purpose::Answer
+                && let Some(required) = out["required"].as_array_mut()
+            {
+                required.push(field.name.as_ref().into());
+            }
         }
         if let Some(list) = &self.name_list {
             out["properties"][list.field] = list.shown_as().json_schema(purpose);
@@ -309,7 +375,8 @@ fn plugin_variant<'a>(
             let text = format!(
                 "plugin '{name}' not enabled; add it to the 'plugins' configuration property"
             );
-            let meant = crate::settings::nearest(name, catalog.iter().map(|plugin| plugin.name));
+            let names = catalog.iter().map(|plugin| plugin.name.as_ref());
+            let meant = crate::settings::nearest(name, names);
             Violations::hinted("name", text, meant)
         })
 }

@@ -8,6 +8,7 @@ mod ca_certificate;
 mod certificate;
 mod consumer;
 mod consumer_group;
+mod custom_plugin;
 mod draft;
 mod entity;
 mod hmac_auth;
@@ -31,7 +32,10 @@ pub use ca_certificate::CaCertificate;
 pub use certificate::Certificate;
 pub use consumer::Consumer;
 pub use consumer_group::{ConsumerGroup, GroupMember};
-pub use entity::{Context, Entity, NameList, Reference, Transformation, UniqueKey, Upgrade};
+pub use custom_plugin::{CustomPlugin, LONGEST_SOURCE};
+pub use entity::{
+    Computed, Context, Entity, NameList, Reference, Transformation, UniqueKey, Upgrade,
+};
 pub use hmac_auth::HmacAuth;
 pub use jwt_secret::{JwtAlgorithm, JwtSecret};
 pub use key::{Key, KeyPem};
@@ -66,6 +70,7 @@ static ALL: LazyLock<Vec<Entity>> = LazyLock::new(|| {
         Consumer::entity(),
         ConsumerGroup::entity(),
         GroupMember::entity(),
+        CustomPlugin::entity(),
         Plugin::entity(),
         KeyAuth::entity(),
         BasicAuth::entity(),

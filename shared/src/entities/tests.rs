@@ -1,6 +1,7 @@
 //! Tests of the entity declarations: what the reference answered, and what it was not asked.
 
 mod credentials;
+mod custom_plugins;
 mod forms;
 mod refusals;
 
@@ -339,6 +340,12 @@ fn every_entity_has_what_kong_has() {
                 "consumer_group_consumers",
                 "consumer_group_consumers",
                 None,
+            ),
+            (
+                "custom_plugins",
+                "custom-plugins",
+                "custom-plugins",
+                Some("name")
             ),
             ("plugins", "plugins", "plugins", Some("instance_name")),
             ("keyauth_credentials", "key-auths", "key-auth", Some("key")),

@@ -4,6 +4,7 @@
 //! plane's dry run before it publishes, and a node before it builds. What follows in a node's runtime cannot fail on
 //! what a document says.
 
+mod custom;
 mod issue;
 mod plugin;
 mod read;
@@ -16,11 +17,14 @@ use crate::entities::{
     Acl, BasicAuth, CaCertificate, Certificate, Consumer, ConsumerGroup, GroupMember, HmacAuth,
     JwtSecret, Key, KeyAuth, KeySet, Route, Service, Sni, Target, Upstream, Vault, find,
 };
+use std::sync::Arc;
+
 use crate::plugins::Catalog;
 use crate::sync::{Change, State};
 
 use self::read::Reader;
 
+pub use custom::Custom;
 pub use issue::{Issue, Issues};
 pub use plugin::Plugin;
 pub use table::Table;
@@ -61,6 +65,8 @@ pub struct Model {
     pub ca_certificates: Table<CaCertificate>,
     /// Where secrets are.
     pub vaults: Table<Vault>,
+    /// The plugins that may be named: those that this program has, and those of this version.
+    pub catalog: Arc<Catalog>,
     /// What the documents that this build read hold and this version does not know. Nobody refuses it.
     pub warnings: Issues,
     all: Documents,
@@ -72,6 +78,7 @@ struct Documents {
     services: Table<Service>,
     routes: Table<Route>,
     consumers: Table<Consumer>,
+    custom_plugins: Table<Custom>,
     plugins: Table<Plugin>,
     key_auths: Table<KeyAuth>,
     basic_auths: Table<BasicAuth>,
@@ -91,30 +98,32 @@ struct Documents {
 }
 
 impl Model {
-    /// Reads a state. With `previous`, only what changed since is read, and the rest shares its `Arc`s.
+    /// Reads a state. With `previous`, only what changed since is read, and the rest shares its `Arc`s. `catalog`: the
+    /// plugins that this program has beside those of the state; `previous` was built with the same.
     ///
     /// # Errors
     /// Every issue found, not only the first.
     pub fn build(
         state: &State,
         previous: Option<(&State, &Model)>,
-        catalog: &'static Catalog,
+        catalog: &Catalog,
     ) -> Result<Self, Issues> {
         let (changes, base) = match previous {
             Some((old, model)) => (old.diff(state), model.all.clone()),
             None => (State::new().diff(state), Documents::default()),
         };
         let mut reader = Reader::new(catalog);
-        let all = base.with(&changes, &mut reader);
+        let all = base.with(state, &changes, &mut reader);
         references::check(&all, &changes, &mut reader.issues);
         if !reader.issues.is_empty() {
             return Err(reader.issues);
         }
-        Ok(Self::enabled(all, reader.warnings))
+        let (catalog, warnings) = (reader.catalog, reader.warnings);
+        Ok(Self::enabled(all, Arc::new(catalog), warnings))
     }
 
     /// What takes part of `all`.
-    fn enabled(all: Documents, warnings: Issues) -> Self {
+    fn enabled(all: Documents, catalog: Arc<Catalog>, warnings: Issues) -> Self {
         let services = all.services.only(|service| service.enabled);
         // Nearly always nothing is out, and then there is nothing to look up for a hundred thousand routes.
         let routes = match services.len() == all.services.len() {
@@ -149,6 +158,7 @@ impl Model {
             snis: all.snis.clone(),
             ca_certificates: all.ca_certificates.clone(),
             vaults: all.vaults.clone(),
+            catalog,
             warnings,
             all,
         }
@@ -156,17 +166,20 @@ impl Model {
 }
 
 impl Documents {
-    fn with(self, changes: &[Change], reader: &mut Reader) -> Self {
+    fn with(self, state: &State, changes: &[Change], reader: &mut Reader) -> Self {
         for change in changes.chunk_by(|a, b| a.kind == b.kind) {
             if find(&change[0].kind).is_none() {
                 reader.unknown_kind(&change[0]);
             }
         }
+        // First: they say what plugins mean.
+        let custom_plugins = reader.custom_plugins(self.custom_plugins, changes);
         Self {
             services: reader.table(self.services, changes),
             routes: reader.table(self.routes, changes),
             consumers: reader.table(self.consumers, changes),
-            plugins: reader.plugins(self.plugins, changes),
+            plugins: reader.plugins(self.plugins, &custom_plugins, state, changes),
+            custom_plugins,
             key_auths: reader.table(self.key_auths, changes),
             basic_auths: reader.table(self.basic_auths, changes),
             hmac_auths: reader.table(self.hmac_auths, changes),

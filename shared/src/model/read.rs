@@ -11,7 +11,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Issue, Issues, Plugin, Table};
+use super::{Issue, Issues, Table};
 use crate::entities::{self, Declared, Entity};
 use crate::plugins::Catalog;
 use crate::schema::{Document, Field, Kind};
@@ -19,21 +19,28 @@ use crate::sync::{Change, canonical};
 
 /// Reads documents and collects what is wrong with them.
 pub(super) struct Reader {
-    catalog: &'static Catalog,
+    /// Those of the state are among them once [`Reader::custom_plugins`] has run.
+    pub(super) catalog: Catalog,
     pub(super) issues: Issues,
     pub(super) warnings: Issues,
 }
 
 /// What is wrong, and where.
-struct Wrong {
-    field: String,
-    message: String,
+pub(super) struct Wrong {
+    pub(super) field: String,
+    pub(super) message: String,
+}
+
+impl From<Wrong> for Vec<Wrong> {
+    fn from(wrong: Wrong) -> Self {
+        vec![wrong]
+    }
 }
 
 impl Reader {
-    pub(super) fn new(catalog: &'static Catalog) -> Self {
+    pub(super) fn new(catalog: &Catalog) -> Self {
         Self {
-            catalog,
+            catalog: catalog.clone(),
             issues: Issues::default(),
             warnings: Issues::default(),
         }
@@ -55,29 +62,12 @@ impl Reader {
         self.apply(table, changes, |_, document| Ok(document))
     }
 
-    /// The same for plugins, whose configuration is read through the catalog.
-    pub(super) fn plugins(&mut self, table: Table<Plugin>, changes: &[Change]) -> Table<Plugin> {
-        let catalog = self.catalog;
-        self.apply(table, changes, |_, document: entities::Plugin| {
-            let schema = catalog.plugin(&document.name);
-            let config = schema.map(|schema| schema.parse(document.config.get().as_bytes()));
-            let config = config.transpose().map_err(|error| Wrong {
-                field: format!("config.{}", error.field),
-                message: error.message,
-            })?;
-            Ok(Plugin {
-                document: Arc::new(document),
-                schema,
-                config,
-            })
-        })
-    }
-
-    fn apply<T: Declared, U>(
+    /// As [`Reader::table`], with more to be made of each document; `finish` gets its bytes as well.
+    pub(super) fn apply<T: Declared, U>(
         &mut self,
         mut table: Table<U>,
         changes: &[Change],
-        finish: impl Fn(&Uuid, T) -> Result<U, Wrong>,
+        finish: impl Fn(&Bytes, T) -> Result<U, Vec<Wrong>>,
     ) -> Table<U> {
         let start = changes.partition_point(|change| *change.kind < *T::KIND);
         let end = changes.partition_point(|change| *change.kind <= *T::KIND);
@@ -95,7 +85,10 @@ impl Reader {
                 Ok(document) => {
                     documents.insert(change.id, Arc::new(document));
                 }
-                Err(wrong) => self.issues.push(issue(change, payload, wrong)),
+                Err(wrong) => {
+                    let issues = wrong.into_iter().map(|wrong| issue(change, payload, wrong));
+                    issues.for_each(|issue| self.issues.push(issue));
+                }
             }
         }
         table
@@ -106,14 +99,14 @@ impl Reader {
         shape: &Shape,
         change: &Change,
         payload: &Bytes,
-        finish: impl Fn(&Uuid, T) -> Result<U, Wrong>,
-    ) -> Result<U, Wrong> {
+        finish: impl Fn(&Bytes, T) -> Result<U, Vec<Wrong>>,
+    ) -> Result<U, Vec<Wrong>> {
         let keys: Keys = read(payload)?;
         if keys.id.as_ref() != Some(&change.id) {
-            return Err(Wrong {
+            return Err(vec![Wrong {
                 field: "id".to_owned(),
                 message: format!("is not '{}', the id it was sent with", change.id),
-            });
+            }]);
         }
         for unknown in shape.unknown(&keys) {
             let message = "this version does not know the field; it is ignored".to_owned();
@@ -131,7 +124,7 @@ impl Reader {
         } else {
             read(payload)?
         };
-        finish(&change.id, document)
+        finish(payload, document)
     }
 }
 

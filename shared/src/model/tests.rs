@@ -1,3 +1,5 @@
+mod custom;
+
 use std::sync::Arc;
 
 use bytes::Bytes;

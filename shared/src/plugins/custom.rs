@@ -1,10 +1,19 @@
 //! Plugins that arrive as source (custom-plugins.md 2.2, 7.2). What source says is found by an engine that `shared` does
-//! not know: each plane passes it in.
+//! not know: each plane passes it in ([`load_with`]). What was read once is not read again while somebody has it
+//! ([`read`]).
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use super::Scopes;
-use crate::schema::{Check, Schema};
+use aws_lc_rs::digest::{Context, SHA256};
+
+use super::{PluginSchema, Scopes};
+use crate::schema::{Check, Document, Schema};
+
+/// Said of custom plugins where they are switched off.
+pub const OFF: &str = "custom plugins are switched off (setting 'custom_plugin_streaming_enabled')";
 
 /// The source of a plugin.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +26,36 @@ pub struct Source<'a> {
     pub handler: &'a str,
     /// Whether it lies on the machine, put there by who runs it: nothing is kept from it (6.1).
     pub trusted: bool,
+    /// The folder that a trusted plugin lies in, where `require "kong.plugins.<name>.<module>"` finds its other files.
+    pub folder: Option<&'a Path>,
 }
+
+/// A plugin that arrived as source and was read: what a node needs to run it.
+#[derive(Clone, Debug)]
+pub struct CustomPlugin {
+    /// Its name.
+    pub name: Arc<str>,
+    /// `PRIORITY`: greater runs first.
+    pub priority: i32,
+    /// `VERSION`.
+    pub version: String,
+    /// The phases that its handler has methods for, in the order in which they run.
+    pub phases: Vec<&'static str>,
+    /// SHA-256 of both texts, `schema` first, in lower-case hexadecimal digits.
+    pub sha256: String,
+    /// The source of `schema.lua`.
+    pub schema: Arc<str>,
+    /// The source of `handler.lua`.
+    pub handler: Arc<str>,
+    /// Whether it lies on the machine rather than in the configuration (6.1).
+    pub trusted: bool,
+    /// The folder of a trusted plugin.
+    pub folder: Option<PathBuf>,
+}
+
+/// The configuration of a plugin that arrived as source: `config`, complete, with the spelling of its numbers kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LuaConfig(pub Document);
 
 /// What the engine found in source.
 #[derive(Clone, Debug)]
@@ -65,7 +103,7 @@ pub fn load_with(loader: Loader) {
     let _ = LOADER.set(loader);
 }
 
-/// Reads source.
+/// Has the engine read source, whether it was read before or not.
 ///
 /// # Errors
 /// Everything that is wrong; also when no engine was passed in.
@@ -77,4 +115,100 @@ pub fn load(source: Source<'_>) -> Result<Declaration, Vec<SourceError>> {
         }]);
     };
     loader(source)
+}
+
+/// What was read and is in use somewhere, by the digest of everything that was given.
+static READ: Mutex<Option<HashMap<[u8; 32], Weak<PluginSchema>>>> = Mutex::new(None);
+
+/// Reads source, or finds what was made of the same source while somebody still has it: the same [`Arc`] then, so that
+/// whoever compares two revisions sees at once that nothing changed.
+///
+/// # Errors
+/// As [`load`].
+pub fn read(source: Source<'_>) -> Result<Arc<PluginSchema>, Vec<SourceError>> {
+    let key = source.key();
+    let known = |read: &mut Option<HashMap<_, Weak<PluginSchema>>>| {
+        read.get_or_insert_default().get(&key)?.upgrade()
+    };
+    if let Some(plugin) = known(&mut lock()) {
+        return Ok(plugin);
+    }
+    // Not under the lock: source may run for a while.
+    let plugin = Arc::new(PluginSchema::of_source(source, load(source)?));
+    let mut read = lock();
+    if let Some(other) = known(&mut read) {
+        return Ok(other); // somebody was faster
+    }
+    let all = read.get_or_insert_default();
+    all.retain(|_, plugin| plugin.strong_count() > 0);
+    all.insert(key, Arc::downgrade(&plugin));
+    Ok(plugin)
+}
+
+fn lock() -> std::sync::MutexGuard<'static, Option<HashMap<[u8; 32], Weak<PluginSchema>>>> {
+    READ.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<'a> Source<'a> {
+    /// Source that came with the configuration.
+    pub fn streamed(name: &'a str, schema: &'a str, handler: &'a str) -> Self {
+        Source {
+            name,
+            schema,
+            handler,
+            trusted: false,
+            folder: None,
+        }
+    }
+
+    /// SHA-256 of `schema` followed by `handler`, in lower-case hexadecimal digits: what
+    /// `cat schema.lua handler.lua | sha256sum` prints.
+    pub fn sha256(&self) -> String {
+        let mut context = Context::new(&SHA256);
+        context.update(self.schema.as_bytes());
+        context.update(self.handler.as_bytes());
+        let mut text = String::with_capacity(64);
+        for byte in context.finish().as_ref() {
+            let _ = write!(text, "{byte:02x}"); // writing to a text cannot fail
+        }
+        text
+    }
+
+    /// The digest of everything that decides what reading gives.
+    pub(super) fn key(&self) -> [u8; 32] {
+        let mut context = Context::new(&SHA256);
+        let folder = self
+            .folder
+            .map(|folder| folder.as_os_str().as_encoded_bytes());
+        let parts = [
+            self.name.as_bytes(),
+            self.schema.as_bytes(),
+            self.handler.as_bytes(),
+            folder.unwrap_or_default(),
+        ];
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        context.update(&[u8::from(self.trusted), u8::from(self.folder.is_some())]);
+        let mut key = [0; 32];
+        key.copy_from_slice(context.finish().as_ref());
+        key
+    }
+}
+
+impl CustomPlugin {
+    pub(super) fn new(source: Source<'_>, declaration: &Declaration) -> Self {
+        CustomPlugin {
+            name: source.name.into(),
+            priority: declaration.priority,
+            version: declaration.version.clone(),
+            phases: declaration.phases.clone(),
+            sha256: source.sha256(),
+            schema: source.schema.into(),
+            handler: source.handler.into(),
+            trusted: source.trusted,
+            folder: source.folder.map(Path::to_owned),
+        }
+    }
 }

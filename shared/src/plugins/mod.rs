@@ -75,4 +75,4 @@ pub struct Scopes {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,7 @@
 //! Tests of the plugin declarations.
 
 mod authentication;
+pub(crate) mod custom;
 
 use serde_json::{Map, Value, json};
 
@@ -315,7 +316,7 @@ fn plugins_state_rules_for_the_whole_document() {
 #[test]
 fn what_is_stored_is_what_a_node_reads() {
     let catalog = Catalog::builtin();
-    for name in catalog.iter().map(|plugin| plugin.name) {
+    for name in catalog.iter().map(|plugin| &*plugin.name) {
         let config = if name == "acl" {
             json!({"allow": ["a"]})
         } else {
@@ -372,7 +373,7 @@ fn catalog_default() -> RequestTermination {
 fn the_catalog_has_kongs_priorities() {
     let listed: Vec<_> = Catalog::builtin()
         .iter()
-        .map(|plugin| (plugin.name, plugin.priority))
+        .map(|plugin| (&*plugin.name, plugin.priority))
         .collect();
     assert_eq!(
         listed,

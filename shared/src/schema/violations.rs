@@ -129,6 +129,23 @@ impl Violations {
         }
     }
 
+    /// Path and text of the error that is told where there is room for one; the path is empty for the document itself.
+    pub fn first(&self) -> Option<(String, String)> {
+        if let Some(text) = self.entity.first() {
+            return Some((String::new(), text.clone()));
+        }
+        let (field, node) = self.fields.iter().next()?;
+        let inner = match node {
+            Node::Record(violations) => violations.first(),
+            _ => None,
+        };
+        Some(match inner {
+            Some((path, text)) if !path.is_empty() => (format!("{field}.{path}"), text),
+            Some((_, text)) => (field.clone(), text),
+            None => (field.clone(), node.first_text()),
+        })
+    }
+
     /// The `fields` member of an error body.
     pub fn fields(&self) -> Value {
         let mut out = Map::new();

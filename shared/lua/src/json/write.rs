@@ -7,6 +7,7 @@ use mlua::{Table, Value};
 use super::MAX_DEPTH;
 use super::read::Original;
 use crate::limits::overrun;
+use crate::number::general;
 use crate::state::LONGEST_TEXT;
 
 /// Why a value has no JSON, in the words of cjson.
@@ -59,27 +60,9 @@ pub fn write(
 
 /// A number as Lua prints it: 14 digits.
 pub(super) fn spelled(number: f64) -> String {
-    if number.fract() == 0.0 && number.abs() < 1e14 {
-        return format!("{number:.0}");
-    }
-    let exponent = number.abs().log10().floor() as i32;
-    // Rounding to 14 digits may carry into one more place.
-    let text = format!("{number:.13e}");
-    let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
-    let power: i32 = power.parse().unwrap_or(exponent);
-    if (-5..14).contains(&power) {
-        let decimals = usize::try_from(13 - power).unwrap_or(0);
-        return trimmed(&format!("{number:.decimals$}")).to_owned();
-    }
-    let sign = if power < 0 { '-' } else { '+' };
-    format!("{}e{sign}{:02}", trimmed(digits), power.abs())
-}
-
-fn trimmed(digits: &str) -> &str {
-    match digits.contains('.') {
-        true => digits.trim_end_matches('0').trim_end_matches('.'),
-        false => digits,
-    }
+    let mut out = Vec::new();
+    general(number, 14, &mut out);
+    String::from_utf8(out).unwrap_or_default()
 }
 
 struct Writer<'a> {

@@ -8,6 +8,7 @@ use crate::plugins::Catalog;
 use crate::schema::Document;
 use crate::sync::State;
 
+mod custom_plugins;
 mod errors;
 mod ids;
 mod loading;

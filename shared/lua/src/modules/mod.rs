@@ -1,0 +1,235 @@
+//! What `require` gives (custom-plugins.md 5): one table of names.
+//!
+//! A module is opened when a machine first wants it, then kept. Scripts get it read-only, so none changes it for others.
+//! Those that hold settings (`cjson`) are opened anew for everybody who requires them.
+
+use std::collections::HashMap;
+
+use mlua::chunk::ChunkMode;
+use mlua::{Function, Lua, Result, Table, Value};
+
+pub mod cjson;
+#[cfg(test)]
+mod tests;
+
+/// How a module is made.
+enum Opening {
+    /// In Rust.
+    Rust(fn(&Lua) -> Result<Table>),
+    /// In Lua. The source gets what the function gives as `...`.
+    #[expect(dead_code, reason = "the first of them comes with the next commit")]
+    Lua(&'static str, fn(&Lua) -> Result<Value>),
+    /// It is part of what every script sees: the names that lead there.
+    Seen(&'static [&'static str]),
+    /// The plane brings it ([`provide`]). Where none has, its functions can be named and not called.
+    Plane,
+}
+
+/// Who gets the same one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    /// The whole machine.
+    All,
+    /// Everybody who requires it has their own, since it has settings.
+    Own,
+}
+
+use Opening::{Lua as InLua, Plane, Rust, Seen};
+use Sharing::{All, Own};
+
+/// Every module, by name.
+static MODULES: &[(&str, Sharing, Opening)] = &[
+    ("bit", All, Seen(&["bit"])),
+    ("cjson", Own, Rust(cjson::open)),
+    ("cjson.safe", Own, Rust(cjson::open_safe)),
+    ("coroutine", All, Seen(&["coroutine"])),
+    ("io", All, Seen(&["io"])),
+    ("jit", All, Seen(&["jit"])),
+    ("math", All, Seen(&["math"])),
+    ("os", All, Seen(&["os"])),
+    ("resty.http", All, Plane),
+    ("resty.lock", All, Plane),
+    ("string", All, Seen(&["string"])),
+    ("table", All, Seen(&["table"])),
+    ("table.clear", All, Seen(&["table", "clear"])),
+    ("table.clone", All, Seen(&["table", "clone"])),
+    ("table.isarray", All, Seen(&["table", "isarray"])),
+    ("table.isempty", All, Seen(&["table", "isempty"])),
+    ("table.new", All, Seen(&["table", "new"])),
+    ("table.nkeys", All, Seen(&["table", "nkeys"])),
+];
+
+/// Whether `require` knows a module of this name, for plugins of every trust.
+pub fn exists(name: &str) -> bool {
+    entry(name).is_some()
+}
+
+fn entry(name: &str) -> Option<&'static (&'static str, Sharing, Opening)> {
+    MODULES.iter().find(|(of, ..)| *of == name)
+}
+
+type Provider = Box<dyn Fn(&Lua) -> Result<Value>>;
+
+/// What the plane brings to this machine.
+#[derive(Default)]
+struct Provided(HashMap<&'static str, Provider>);
+
+/// Says how this machine makes a module that the table leaves to the plane. It is made when it is first required, and
+/// shown read-only if it is a table.
+///
+/// # Panics
+/// If the table of modules does not leave `name` to the plane: that is a mistake in the program.
+pub fn provide(lua: &Lua, name: &'static str, open: impl Fn(&Lua) -> Result<Value> + 'static) {
+    assert!(
+        matches!(entry(name), Some((_, _, Plane))),
+        "{name} is no module of a plane"
+    );
+    if let Some(mut provided) = lua.app_data_mut::<Provided>() {
+        provided.0.insert(name, Box::new(open));
+        return;
+    }
+    let provided = Provided(HashMap::from([(name, Box::new(open) as Provider)]));
+    lua.set_app_data(provided);
+}
+
+/// Where a machine keeps the modules that it has opened, by name.
+const OPENED: &str = "headgate.modules";
+/// The same by who required them.
+const OWN: &str = "headgate.modules.own";
+
+/// The module of this name, if there is one. `environment` is what Lua files of modules see, `protect(name, table)` makes
+/// a table read-only, and `owner` is the environment of whoever requires it: modules with settings are kept for each.
+///
+/// # Errors
+/// When there is too little memory or time.
+pub(crate) fn open(
+    lua: &Lua,
+    environment: &Table,
+    protect: &Function,
+    name: &str,
+    owner: &Table,
+) -> Result<Option<Value>> {
+    let Some((name, sharing, opening)) = entry(name) else {
+        return Ok(None);
+    };
+    let opened = match sharing {
+        All => kept(lua, OPENED)?,
+        Own => own(lua, owner)?,
+    };
+    let value: Value = opened.raw_get(*name)?;
+    if !value.is_nil() {
+        return Ok(Some(value));
+    }
+    let value = match opening {
+        Rust(open) => guarded(protect, name, Value::Table(open(lua)?))?,
+        InLua(source, natives) => {
+            let chunk = lua
+                .load(*source)
+                .set_name(format!("={name}"))
+                .set_mode(ChunkMode::Text)
+                .set_environment(inner(lua, environment, protect)?);
+            guarded(protect, name, chunk.call(natives(lua)?)?)?
+        }
+        Seen(names) => {
+            let mut value = Value::Table(environment.clone());
+            for name in *names {
+                value = match value {
+                    Value::Table(table) => table.get(*name)?,
+                    other => other,
+                };
+            }
+            value
+        }
+        Plane => guarded(protect, name, provided(lua, name)?)?,
+    };
+    opened.raw_set(*name, &value)?;
+    Ok(Some(value))
+}
+
+/// A table of the registry, made at the first use.
+fn kept(lua: &Lua, name: &str) -> Result<Table> {
+    if let Value::Table(table) = lua.named_registry_value(name)? {
+        return Ok(table);
+    }
+    let table = lua.create_table()?;
+    lua.set_named_registry_value(name, &table)?;
+    Ok(table)
+}
+
+/// What this one has opened. Nothing of it is kept once the owner is gone.
+fn own(lua: &Lua, owner: &Table) -> Result<Table> {
+    let owners = kept(lua, OWN)?;
+    if owners.metatable().is_none() {
+        let weak = lua.create_table()?;
+        weak.raw_set("__mode", "k")?;
+        owners.set_metatable(Some(weak))?;
+    }
+    if let Value::Table(table) = owners.raw_get(owner)? {
+        return Ok(table);
+    }
+    let table = lua.create_table()?;
+    owners.raw_set(owner, &table)?;
+    Ok(table)
+}
+
+/// What Lua files of modules see: the names that scripts see, and a `require` that reaches every module.
+fn inner(lua: &Lua, environment: &Table, protect: &Function) -> Result<Table> {
+    const INNER: &str = "headgate.modules.environment";
+    if let Value::Table(inner) = lua.named_registry_value(INNER)? {
+        return Ok(inner);
+    }
+    let inner = lua.create_table()?;
+    let over = lua.create_table()?;
+    over.raw_set("__index", environment)?;
+    inner.set_metatable(Some(over))?;
+    let (environment, protect, owner) = (environment.clone(), protect.clone(), inner.clone());
+    let require = lua.create_function(move |lua, name: String| {
+        let module = open(lua, &environment, &protect, &name, &owner)?;
+        module.ok_or_else(|| mlua::Error::RuntimeError(format!("module '{name}' not found")))
+    })?;
+    inner.raw_set("require", require)?;
+    lua.set_named_registry_value(INNER, &inner)?;
+    Ok(inner)
+}
+
+/// Read-only, with the plain tables in it. What has a metatable is somebody's business already.
+fn guarded(protect: &Function, name: &str, value: Value) -> Result<Value> {
+    let Value::Table(table) = value else {
+        return Ok(value);
+    };
+    let mut inside = Vec::new();
+    for pair in table.pairs::<Value, Value>() {
+        if let (Value::String(key), Value::Table(nested)) = pair?
+            && nested.metatable().is_none()
+        {
+            inside.push((key, nested));
+        }
+    }
+    for (key, nested) in inside {
+        let name = format!("{name}.{}", key.to_string_lossy());
+        table.raw_set(key, guarded(protect, &name, Value::Table(nested))?)?;
+    }
+    protect.call((name, table))
+}
+
+/// What the plane has said, else functions that can be named and not called: source is checked where nothing is behind it.
+fn provided(lua: &Lua, name: &'static str) -> Result<Value> {
+    if let Some(provided) = lua.app_data_ref::<Provided>()
+        && let Some(open) = provided.0.get(name)
+    {
+        return open(lua);
+    }
+    let dry: Function = lua
+        .load(
+            "local name = ...
+             local error, setmetatable, tostring = error, setmetatable, tostring
+             return setmetatable({}, { __index = function(_, key)
+               return function()
+                 error(name .. '.' .. tostring(key) .. ' cannot be called here', 2)
+               end
+             end })",
+        )
+        .set_name("=engine")
+        .into_function()?;
+    dry.call(name)
+}
