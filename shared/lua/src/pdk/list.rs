@@ -16,7 +16,24 @@ const REQUEST: &str = "wabrhfl";
 
 /// Every function of the PDK and of `ngx` that needs to know a request, a worker or a node. What needs neither is in
 /// `modules`.
-pub static FUNCTIONS: &[Declared] = &[
+pub static GROUPS: &[&[Declared]] = &[
+    LOG,
+    CTX,
+    REQUEST_GROUP,
+    CLIENT,
+    SERVICE,
+    SERVICE_REQUEST,
+    SERVICE_RESPONSE,
+    RESPONSE,
+    NODE,
+    CACHE,
+    DNS,
+    NGX,
+    NGX_SHARED,
+];
+
+/// `kong.log`.
+const LOG: &[Declared] = &[
     declared("kong.log()", ALL),
     declared("kong.log.emerg", ALL),
     declared("kong.log.alert", ALL),
@@ -26,10 +43,40 @@ pub static FUNCTIONS: &[Declared] = &[
     declared("kong.log.notice", ALL),
     declared("kong.log.info", ALL),
     declared("kong.log.debug", ALL),
-    declared("kong.request.get_header", REQUEST),
-    declared("kong.service.request.set_header", "wab"),
-    declared("kong.response.exit", "warhp"),
-    declared("kong.ctx[]", REQUEST),
-    declared("ngx[]", ALL),
-    declared("ngx[]=", ALL),
 ];
+
+/// `kong.ctx`.
+const CTX: &[Declared] = &[declared("kong.ctx[]", REQUEST)];
+
+/// `kong.request`.
+const REQUEST_GROUP: &[Declared] = &[declared("kong.request.get_header", REQUEST)];
+
+/// `kong.client`.
+const CLIENT: &[Declared] = &[];
+
+/// `kong.service`, `kong.router`.
+const SERVICE: &[Declared] = &[];
+
+/// `kong.service.request`.
+const SERVICE_REQUEST: &[Declared] = &[declared("kong.service.request.set_header", "wab")];
+
+/// `kong.service.response`.
+const SERVICE_RESPONSE: &[Declared] = &[];
+
+/// `kong.response`.
+const RESPONSE: &[Declared] = &[declared("kong.response.exit", "warhp")];
+
+/// `kong.node`, `kong.vault`, `kong.db` and what else is not of one request.
+const NODE: &[Declared] = &[];
+
+/// `kong.cache`.
+const CACHE: &[Declared] = &[];
+
+/// `kong.dns`.
+const DNS: &[Declared] = &[];
+
+/// `ngx`.
+const NGX: &[Declared] = &[declared("ngx[]", ALL), declared("ngx[]=", ALL)];
+
+/// `ngx.shared`.
+const NGX_SHARED: &[Declared] = &[];

@@ -14,7 +14,7 @@ use crate::native::{self, Raise};
 mod list;
 mod phase;
 
-pub use list::FUNCTIONS;
+pub use list::GROUPS;
 pub use phase::{Phase, Phases, phase, within_phase};
 
 /// A function that plugins may call.
@@ -62,7 +62,12 @@ impl<'l> Host<'l> {
     fn new(lua: &'l Lua) -> Self {
         Self {
             lua,
-            declared: FUNCTIONS.iter().map(|found| (found.name, found)).collect(),
+            declared: GROUPS
+                .iter()
+                .copied()
+                .flatten()
+                .map(|found| (found.name, found))
+                .collect(),
             functions: Vec::new(),
             values: Vec::new(),
         }
