@@ -17,6 +17,7 @@ mod pattern;
 pub mod pdk;
 mod plugin;
 mod running;
+pub mod schema;
 mod script;
 mod state;
 #[cfg(test)]

@@ -275,6 +275,24 @@ impl State {
         })
     }
 
+    /// Calls a function before there is any request; it answers its first result.
+    ///
+    /// # Errors
+    /// [`Failure`], in the words of Lua.
+    pub(crate) fn invoke(
+        &self,
+        function: &Function,
+        arguments: impl IntoLuaMulti,
+        limits: Limits,
+    ) -> Result<Value, Failure> {
+        let arguments = arguments.into_lua_multi(&self.lua);
+        let mut arguments = arguments.map_err(|error| said(&error))?;
+        arguments.push_front(Value::Function(function.clone()));
+        pdk::within_phase(Phase::Init, || {
+            self.guarded(limits, || self.entry.call.call(arguments))
+        })
+    }
+
     /// Calls a function as a coroutine, which may wait where the phase allows it. It runs while the future is polled.
     ///
     /// # Errors

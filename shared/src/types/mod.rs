@@ -36,14 +36,14 @@ pub use pair::{
     Entry, HeaderEntry, HeaderPair, HeaderRemoval, HeaderRename, JsonSelector, Pair, Removal,
     Rename, TemplateEntry, TemplatePair,
 };
-pub use path::{PathPattern, PathRegex, UrlPath, normalise};
+pub use path::{PathPattern, PathRegex, UrlPath, check_path, normalise};
 pub use pem::{AuthorityCertificate, CertificateChain, KeyBits, KeyKind, PrivateKey, PublicPem};
 pub use public_key::PublicKey;
 pub use secret::{HIDDEN, Secret};
 pub use status::StatusRange;
 pub use target::{HostHeader, TargetAddress, TargetHost, UpstreamName};
 pub use template::{Expression, Meaning, Operand, Piece, Step, Template};
-pub use url::expand_url;
+pub use url::{Url, expand_url};
 pub use vault::{OrVault, VaultPath, VaultReference};
 pub use words::{Algorithm, HashInput, JsonType, PathHandling, Probe, Protocol};
 

@@ -38,13 +38,7 @@ impl Text for UrlPath {
         if text.contains("//") {
             return Err("must not have empty segments".to_owned());
         }
-        let known = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&b);
-        if !text.bytes().all(known) {
-            return Err(format!(
-                "invalid path: '{text}' (characters outside of the reserved list of RFC 3986 found)"
-            ));
-        }
-        check_percent(text)?;
+        check_path(text)?;
         Ok(UrlPath(text.to_owned()))
     }
 
@@ -98,6 +92,20 @@ impl Deref for UrlPath {
     fn deref(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a path has only characters that one may have, and every `%` begins a pair of hexadecimal digits.
+///
+/// # Errors
+/// What is wrong, in the words of the Admin API.
+pub fn check_path(text: &str) -> Result<(), String> {
+    let known = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&b);
+    if !text.bytes().all(known) {
+        return Err(format!(
+            "invalid path: '{text}' (characters outside of the reserved list of RFC 3986 found)"
+        ));
+    }
+    check_percent(text)
 }
 
 /// Every `%` begins a pair of hexadecimal digits.

@@ -1,6 +1,36 @@
-//! The `url` shorthand of a service.
+//! URLs: the `url` shorthand of a service, and texts that must be one.
 
 use serde_json::{Map, Value};
+
+use super::path::check_path;
+use super::{Text, text_value};
+
+/// A URL with scheme and host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url(String);
+
+impl Text for Url {
+    fn parse(text: &str) -> Result<Self, String> {
+        let parts = split(text);
+        if parts.host.is_none() {
+            return Err("missing host in url".to_owned());
+        }
+        if parts.scheme.is_none() {
+            return Err("missing scheme in url".to_owned());
+        }
+        check_path(parts.path.unwrap_or_default())?;
+        Ok(Url(text.to_owned()))
+    }
+}
+
+text_value!(Url);
+
+impl std::ops::Deref for Url {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
 
 /// Splits a URL into `protocol`, `host`, `port` and `path`, all present; what it does not say is null or its default.
 ///

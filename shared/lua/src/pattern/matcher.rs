@@ -50,6 +50,7 @@ pub(crate) struct Matcher<'a> {
     groups: Vec<(usize, Length)>,
     depth: u32,
     steps: u32,
+    most: Option<u32>,
 }
 
 impl<'a> Matcher<'a> {
@@ -60,6 +61,15 @@ impl<'a> Matcher<'a> {
             groups: Vec::new(),
             depth: 0,
             steps: 0,
+            most: None,
+        }
+    }
+
+    /// The same for where no call is watched: it gives up after so many steps.
+    pub(crate) fn limited(text: &'a [u8], pattern: &'a [u8], most: u32) -> Self {
+        Self {
+            most: Some(most),
+            ..Self::new(text, pattern)
         }
     }
 
@@ -97,10 +107,11 @@ impl<'a> Matcher<'a> {
     /// Counts a step; now and then looks at the clock.
     fn step(&mut self) -> Result<(), Failure> {
         self.steps = self.steps.wrapping_add(1);
-        if self.steps.is_multiple_of(STRIDE) && overrun() {
-            return Err(TOO_LONG);
-        }
-        Ok(())
+        let over = match self.most {
+            Some(most) => self.steps > most,
+            None => self.steps.is_multiple_of(STRIDE) && overrun(),
+        };
+        if over { Err(TOO_LONG) } else { Ok(()) }
     }
 
     /// Where a match of the pattern from `p` ends that begins at `s`.
@@ -282,7 +293,7 @@ impl<'a> Matcher<'a> {
     }
 
     /// Where the class that begins at `p` ends.
-    fn class_end(&self, p: usize) -> Result<usize, Failure> {
+    pub(super) fn class_end(&self, p: usize) -> Result<usize, Failure> {
         match self.pattern[p] {
             b'%' => match self.pattern.get(p + 1) {
                 Some(_) => Ok(p + 2),

@@ -4,10 +4,12 @@
 //! This one does what lstrlib.c of Lua 5.1 does, with the frontier and classes of LuaJIT, and looks whether the call has
 //! overrun its time.
 
+mod fault;
 mod matcher;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use fault::fault;
 pub(crate) use matcher::{Capture, Found, Matcher};
 
 /// Whether a pattern is an ordinary text.
