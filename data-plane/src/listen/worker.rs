@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection::Ending;
 use super::{Connection, Gate, Node};
 use crate::carried::deadline::within;
+use crate::lua::outbound;
 use crate::proxy;
 use crate::proxy::response::ResponseBody;
 use crate::telemetry::access_log::{AccessLog, Sink};
@@ -87,6 +88,7 @@ async fn serve(worker: Worker) -> io::Result<()> {
     let log = worker.log.map(|sink| Rc::new(AccessLog::new(sink)));
     let bodies = worker.node.settings.transform_memory;
     proxy::memory::open(bodies, worker.metrics.clone());
+    outbound::open(&worker.node);
     let gate = Rc::new(Gate::new(worker.node, worker.metrics, log.clone()));
     let connections = Rc::new(RefCell::new(JoinSet::new()));
     let mut tasks = JoinSet::new();

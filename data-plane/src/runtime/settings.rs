@@ -9,6 +9,7 @@ use shared::settings::{ErrorType, HeaderTokens, Networks, PortMaps, UntrustedLua
 use crate::carried::pool;
 use crate::carried::trust::Trust;
 use crate::config::Config;
+use crate::lua::outbound;
 use crate::proxy::error::BodyType;
 use crate::proxy::memory;
 
@@ -50,6 +51,8 @@ pub struct ProxySettings {
     pub client_idle: Duration,
     /// `lua_ssl_trusted_certificate`, read.
     pub trust: Trust,
+    /// `custom_plugins_egress*` and `custom_plugins_requests`.
+    pub outbound: outbound::Settings,
 }
 
 impl ProxySettings {
@@ -134,6 +137,7 @@ impl ProxySettings {
             },
             client_idle: CLIENT_IDLE,
             trust: Trust::nobody(),
+            outbound: config.outbound(),
         }
     }
 }

@@ -21,10 +21,33 @@ use super::{
     Caller, Connection, Destination, Draft, Keep, Kept, OutRequest, Outbound, Proxy, Timeouts,
     TlsTerms,
 };
+use crate::lua::call;
 use crate::plugins::transform::lua_number;
 
-/// Tells who calls, or why nobody may now: where code may not wait, `API disabled in the context of …`.
-pub type Who = Rc<dyn Fn() -> Result<Caller, Raise>>;
+/// Lets a machine's `resty.http` call out, for the plugin of the current call and by the thread's [`Outbound`].
+pub fn provide(lua: &Lua) {
+    lua::modules::provide(lua, "resty.http", |lua| {
+        Ok(Value::Table(natives(lua, Rc::new(of_current_call))?))
+    });
+}
+
+/// Who calls out now and by what; or why nobody may.
+pub type Way = Rc<dyn Fn() -> Result<(Caller, Rc<Outbound>), Raise>>;
+
+fn of_current_call() -> Result<(Caller, Rc<Outbound>), Raise> {
+    let phase = lua::pdk::phase();
+    if !phase.waits() {
+        return Err(format!("API disabled in the context of {}", phase.context()).into());
+    }
+    let caller = call::with(|call| {
+        Ok(Caller {
+            plugin: call.plugin.name.clone(),
+            trusted: call.plugin.trusted,
+        })
+    })?;
+    let outbound = super::current().ok_or("no service can be called here")?;
+    Ok((caller, outbound))
+}
 
 /// The functions, in a table:
 ///
@@ -41,19 +64,16 @@ pub type Who = Rc<dyn Fn() -> Result<Caller, Raise>>;
 /// | `keep` | connection, milliseconds, size | 1; 2 and why it is closed; nil and why |
 /// | `close` | connection | 1 |
 ///
-/// Those that wait answer nil and a text where they fail. `agent` is what a request says of who sends it.
+/// Those that wait answer nil and a text where they fail.
 ///
 /// # Errors
 /// When there is no memory.
-pub fn natives(lua: &Lua, outbound: Rc<Outbound>, who: Who) -> mlua::Result<Table> {
+pub fn natives(lua: &Lua, way: Way) -> mlua::Result<Table> {
     let table = lua.create_table()?;
-    table.set("agent", super::request::AGENT)?;
-    table.set("send", send(lua, &outbound, &who)?)?;
-    table.set("connect", connect(lua, &outbound, &who)?)?;
-    let out = outbound.clone();
+    table.set("send", send(lua, &way)?)?;
+    table.set("connect", connect(lua, &way)?)?;
     type Secure = (LuaString, bool, Option<f64>);
-    let secure = async move |lua: &Lua, connection: &mut Connection, asked: Secure| {
-        let (name, verify, time) = asked;
+    let secure = async |lua: &Lua, on: On<'_>, (name, verify, time): Secure| {
         let terms = TlsTerms {
             server_name: name.to_string_lossy(),
             verify,
@@ -62,36 +82,37 @@ pub fn natives(lua: &Lua, outbound: Rc<Outbound>, who: Who) -> mlua::Result<Tabl
             connect: pause(time),
             ..Timeouts::default()
         };
-        let secured = out.secure(connection, terms, &timeouts).await;
+        let secured = on.outbound.secure(on.connection, terms, &timeouts).await;
         answered(lua, secured.map(|()| Value::Boolean(true)))
     };
-    table.set("secure", step(lua, &who, secure)?)?;
-    let request = async |lua: &Lua, connection: &mut Connection, fields: Table| {
+    table.set("secure", step(lua, &way, secure)?)?;
+    let request = async |lua: &Lua, on: On<'_>, fields: Table| {
         let (draft, timeouts) = (draft(&fields)?, timeouts(&fields)?);
-        match connection.request(&draft, &timeouts).await {
+        match on.connection.request(&draft, &timeouts).await {
             Ok(answer) => Ok(head(lua, &answer.parts, answer.has_body)?),
             Err(why) => answered(lua, Err(why.words)),
         }
     };
-    table.set("request", step(lua, &who, request)?)?;
+    table.set("request", step(lua, &way, request)?)?;
     type Piece = (f64, Option<f64>);
-    let piece = async |lua: &Lua, connection: &mut Connection, (most, time): Piece| {
-        let piece = connection.piece(most as usize, &reading(time)).await;
+    let piece = async |lua: &Lua, on: On<'_>, (most, time): Piece| {
+        let piece = on.connection.piece(most as usize, &reading(time)).await;
         match piece {
             Ok(Some(piece)) => answered(lua, Ok(Value::String(lua.create_string(&piece)?))),
             Ok(None) => answered(lua, Ok(Value::Nil)),
             Err(words) => answered(lua, Err(words)),
         }
     };
-    table.set("piece", step(lua, &who, piece)?)?;
-    let rest = async |lua: &Lua, connection: &mut Connection, time: Option<f64>| match connection
+    table.set("piece", step(lua, &way, piece)?)?;
+    let rest = async |lua: &Lua, on: On<'_>, time: Option<f64>| match on
+        .connection
         .whole_body(&reading(time))
         .await
     {
         Ok(body) => answered(lua, Ok(Value::String(lua.create_string(&body)?))),
         Err(words) => answered(lua, Err(words)),
     };
-    table.set("rest", step(lua, &who, rest)?)?;
+    table.set("rest", step(lua, &way, rest)?)?;
     let trailers = |lua: &Lua, held: AnyUserData| {
         let held = held.borrow::<Held>()?;
         let connection = held.0.borrow();
@@ -109,6 +130,7 @@ pub fn natives(lua: &Lua, outbound: Rc<Outbound>, who: Who) -> mlua::Result<Tabl
     };
     table.set("reused", function(lua, reused)?)?;
     let keep = move |_: &Lua, (held, time, size): (AnyUserData, Option<f64>, Option<f64>)| {
+        let (_, outbound) = way()?;
         let connection = held.borrow::<Held>()?.0.take();
         let kept = connection.map_or(Kept::Closed, |c| outbound.keep(c, keeping(time, size)));
         Ok(match kept {
@@ -123,13 +145,12 @@ pub fn natives(lua: &Lua, outbound: Rc<Outbound>, who: Who) -> mlua::Result<Tabl
     Ok(table)
 }
 
-fn send(lua: &Lua, outbound: &Rc<Outbound>, who: &Who) -> mlua::Result<Function> {
-    let (outbound, who) = (outbound.clone(), who.clone());
+fn send(lua: &Lua, way: &Way) -> mlua::Result<Function> {
+    let way = way.clone();
     waiting_function(lua, move |lua: Lua, fields: Table| {
-        let asked = who().and_then(|caller| Ok((caller, request(&fields)?)));
-        let outbound = outbound.clone();
+        let asked = way().and_then(|way| Ok((way, request(&fields)?)));
         async move {
-            let (caller, request) = asked?;
+            let ((caller, outbound), request) = asked?;
             match outbound.send(&caller, request).await {
                 Ok(answer) => {
                     let mut values = head(&lua, &answer.head, answer.has_body)?;
@@ -142,13 +163,12 @@ fn send(lua: &Lua, outbound: &Rc<Outbound>, who: &Who) -> mlua::Result<Function>
     })
 }
 
-fn connect(lua: &Lua, outbound: &Rc<Outbound>, who: &Who) -> mlua::Result<Function> {
-    let (outbound, who) = (outbound.clone(), who.clone());
+fn connect(lua: &Lua, way: &Way) -> mlua::Result<Function> {
+    let way = way.clone();
     waiting_function(lua, move |lua: Lua, fields: Table| {
-        let asked = who().and_then(|c| Ok((c, destination(&fields)?, timeouts(&fields)?)));
-        let outbound = outbound.clone();
+        let asked = way().and_then(|way| Ok((way, destination(&fields)?, timeouts(&fields)?)));
         async move {
-            let (caller, to, timeouts) = asked?;
+            let ((caller, outbound), to, timeouts) = asked?;
             match outbound.connect(&caller, &to, &timeouts).await {
                 Ok(connection) => {
                     let held = lua.create_userdata(Held(RefCell::new(Some(connection))))?;
@@ -165,21 +185,31 @@ struct Held(RefCell<Option<Connection>>);
 
 impl UserData for Held {}
 
+/// What a step works on.
+struct On<'a> {
+    connection: &'a mut Connection,
+    outbound: &'a Outbound,
+}
+
 /// A function that waits on a connection. While it does nobody else finds the connection; given up, it is closed.
 fn step<A: FromLuaMulti + 'static>(
     lua: &Lua,
-    who: &Who,
-    run: impl AsyncFn(&Lua, &mut Connection, A) -> Result<MultiValue, Raise> + 'static,
+    way: &Way,
+    run: impl AsyncFn(&Lua, On<'_>, A) -> Result<MultiValue, Raise> + 'static,
 ) -> mlua::Result<Function> {
-    let (who, run) = (who.clone(), Rc::new(run));
+    let (way, run) = (way.clone(), Rc::new(run));
     waiting_function(lua, move |lua: Lua, (held, asked): (AnyUserData, A)| {
-        let (allowed, run) = (who(), run.clone());
+        let (way, run) = (way(), run.clone());
         async move {
-            allowed?;
+            let (_, outbound) = way?;
             let Some(mut connection) = held.borrow::<Held>()?.0.take() else {
                 return answered(&lua, Err(CLOSED.to_owned()));
             };
-            let answer = run(&lua, &mut connection, asked).await;
+            let on = On {
+                connection: &mut connection,
+                outbound: &outbound,
+            };
+            let answer = run(&lua, on, asked).await;
             held.borrow::<Held>()?.0.replace(Some(connection));
             answer
         }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// The bytes of answers that one plugin may be reading at once on one worker: no more would fit into its Lua state.
 const MOST_BYTES: usize = 256 << 20;
@@ -11,7 +12,7 @@ const MOST_BYTES: usize = 256 << 20;
 #[derive(Debug)]
 pub(super) struct Flights {
     most: usize,
-    plugins: RefCell<HashMap<Rc<str>, Rc<UnderWay>>>,
+    plugins: RefCell<HashMap<Arc<str>, Rc<UnderWay>>>,
 }
 
 #[derive(Debug, Default)]
@@ -37,7 +38,7 @@ impl Flights {
 
     /// # Errors
     /// `too many connections`
-    pub(super) fn enter(&self, plugin: &Rc<str>) -> Result<Slot, String> {
+    pub(super) fn enter(&self, plugin: &Arc<str>) -> Result<Slot, String> {
         let mut plugins = self.plugins.borrow_mut();
         let plugin = match plugins.get(plugin) {
             Some(known) => known.clone(),
@@ -92,7 +93,7 @@ mod tests {
     #[test]
     fn a_plugin_has_so_many_under_way_and_others_have_theirs() {
         let flights = Flights::new(2);
-        let (one, other) = (Rc::from("one"), Rc::from("other"));
+        let (one, other) = (Arc::from("one"), Arc::from("other"));
         let first = flights.enter(&one).expect("room");
         let _second = flights.enter(&one).expect("room");
         let refused = flights.enter(&one).expect_err("a third");
@@ -105,7 +106,7 @@ mod tests {
     #[test]
     fn what_a_plugin_reads_at_once_is_bounded() {
         let flights = Flights::new(9);
-        let name = Rc::from("p");
+        let name = Arc::from("p");
         let (a, b) = (flights.enter(&name), flights.enter(&name));
         let (a, b) = (a.expect("room"), b.expect("room"));
         assert!(a.hold(MOST_BYTES - 1) && b.hold(1));

@@ -16,7 +16,9 @@ mod tls;
 mod watched;
 mod words;
 
+use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +26,7 @@ use http::response::Parts;
 
 use crate::carried::dns::Dns;
 use crate::carried::trust::Trust;
+use crate::listen::Node;
 
 pub use connection::{Connection, Failed, Head, Kept, LONGEST_BODY};
 pub use egress::{Allowed, Egress};
@@ -48,7 +51,7 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The plugin's name.
-    pub plugin: Rc<str>,
+    pub plugin: Arc<str>,
     /// Whether it came from the node's own folder, not with the configuration.
     pub trusted: bool,
 }
@@ -142,6 +145,23 @@ pub struct Outbound {
     settings: Settings,
     pool: Rc<Pool>,
     flights: Rc<Flights>,
+}
+
+thread_local! {
+    // Opened once for each worker; on other threads plugins call nobody.
+    static OPEN: RefCell<Option<Rc<Outbound>>> = const { RefCell::new(None) };
+}
+
+/// Lets the plugins of this thread call out, as the node's settings say.
+pub fn open(node: &Node) {
+    let (trust, settings) = (&node.settings.trust, node.settings.outbound.clone());
+    let outbound = Outbound::new(node.dns.clone(), trust, settings);
+    OPEN.with_borrow_mut(|open| *open = Some(Rc::new(outbound)));
+}
+
+/// This thread's way out, if it has one.
+pub fn current() -> Option<Rc<Outbound>> {
+    OPEN.with_borrow(Clone::clone)
 }
 
 impl Outbound {

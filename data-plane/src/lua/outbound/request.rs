@@ -8,7 +8,7 @@ use http_body_util::Full;
 use super::Destination;
 
 /// Who asks, where a plugin names nobody (custom-plugins.md 5.1).
-pub(super) const AGENT: &str = concat!("headgate-lua/", env!("CARGO_PKG_VERSION"));
+const AGENT: &str = concat!("headgate-lua/", env!("CARGO_PKG_VERSION"));
 
 /// A header's name and value.
 pub type Field = (Vec<u8>, Vec<u8>);

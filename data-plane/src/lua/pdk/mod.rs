@@ -3,6 +3,8 @@
 use lua::mlua;
 use lua::pdk::Host;
 
+use super::outbound;
+
 mod ctx;
 mod log;
 mod request;
@@ -20,5 +22,6 @@ pub fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     request::bind(host)?;
     service_request::bind(host)?;
     response::bind(host)?;
+    outbound::bind::provide(host.lua());
     Ok(())
 }

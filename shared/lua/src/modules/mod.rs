@@ -9,6 +9,7 @@ use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, Result, Table, Value};
 
 pub mod cjson;
+mod resty;
 #[cfg(test)]
 mod tests;
 
@@ -21,8 +22,9 @@ enum Opening {
     Lua(&'static str, fn(&Lua) -> Result<Value>),
     /// It is part of what every script sees: the names that lead there.
     Seen(&'static [&'static str]),
-    /// The plane brings it ([`provide`]). Where none has, its functions can be named and not called.
-    Plane,
+    /// In Lua, over functions that the plane brings ([`provide`]) and the source gets as `...`. Where none has, these can be
+    /// named and not called.
+    Plane(&'static str),
 }
 
 /// Who gets the same one.
@@ -47,8 +49,7 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
     ("jit", All, Seen(&["jit"])),
     ("math", All, Seen(&["math"])),
     ("os", All, Seen(&["os"])),
-    ("resty.http", All, Plane),
-    ("resty.lock", All, Plane),
+    ("resty.http", All, Plane(include_str!("resty/http.lua"))),
     ("string", All, Seen(&["string"])),
     ("table", All, Seen(&["table"])),
     ("table.clear", All, Seen(&["table", "clear"])),
@@ -74,14 +75,14 @@ type Provider = Box<dyn Fn(&Lua) -> Result<Value>>;
 #[derive(Default)]
 struct Provided(HashMap<&'static str, Provider>);
 
-/// Says how this machine makes a module that the table leaves to the plane. It is made when it is first required, and
-/// shown read-only if it is a table.
+/// Says how this machine makes the functions of a module that the table leaves to the plane. They are made when the module
+/// is first required.
 ///
 /// # Panics
 /// If the table of modules does not leave `name` to the plane: that is a mistake in the program.
 pub fn provide(lua: &Lua, name: &'static str, open: impl Fn(&Lua) -> Result<Value> + 'static) {
     assert!(
-        matches!(entry(name), Some((_, _, Plane))),
+        matches!(entry(name), Some((_, _, Plane(_)))),
         "{name} is no module of a plane"
     );
     if let Some(mut provided) = lua.app_data_mut::<Provided>() {
@@ -123,12 +124,8 @@ pub(crate) fn open(
     let value = match opening {
         Rust(open) => guarded(protect, name, Value::Table(open(lua)?))?,
         InLua(source, natives) => {
-            let chunk = lua
-                .load(*source)
-                .set_name(format!("={name}"))
-                .set_mode(ChunkMode::Text)
-                .set_environment(inner(lua, environment, protect)?);
-            guarded(protect, name, chunk.call(natives(lua)?)?)?
+            let module = run(lua, name, source, natives(lua)?, environment, protect)?;
+            guarded(protect, name, module)?
         }
         Seen(names) => {
             let mut value = Value::Table(environment.clone());
@@ -140,10 +137,31 @@ pub(crate) fn open(
             }
             value
         }
-        Plane => guarded(protect, name, provided(lua, name)?)?,
+        Plane(source) => {
+            let natives = provided(lua, name)?;
+            let module = run(lua, name, source, natives, environment, protect)?;
+            guarded(protect, name, module)?
+        }
     };
     opened.raw_set(*name, &value)?;
     Ok(Some(value))
+}
+
+/// What a module's source returns.
+fn run(
+    lua: &Lua,
+    name: &str,
+    source: &str,
+    natives: Value,
+    environment: &Table,
+    protect: &Function,
+) -> Result<Value> {
+    let chunk = lua
+        .load(source)
+        .set_name(format!("={name}"))
+        .set_mode(ChunkMode::Text)
+        .set_environment(inner(lua, environment, protect)?);
+    chunk.call(natives)
 }
 
 /// A table of the registry, made at the first use.

@@ -90,8 +90,8 @@ fn modules_are_read_only_and_opened_once() {
             "Cannot modify array.x. Protected by the sandbox.",
         ),
         (
-            "require('resty.http').new()",
-            "resty.http.new cannot be called here",
+            "require('resty.http').new():request_uri('http://h/')",
+            "resty.http.send cannot be called here",
         ),
     ]);
     check(&[
@@ -115,13 +115,16 @@ fn settings_of_one_script_are_not_those_of_another() {
 }
 
 #[test]
-fn a_plane_brings_its_modules() {
+fn a_plane_brings_the_functions_of_its_modules() {
     let state = state();
     super::provide(state.lua(), "resty.http", |lua| {
-        let module = lua.create_table()?;
-        module.set("new", lua.create_function(|_, ()| Ok("made"))?)?;
-        Ok(Value::Table(module))
+        let natives = lua.create_table()?;
+        natives.set(
+            "send",
+            lua.create_function(|_, _: Value| Ok((Value::Nil, "sent")))?,
+        )?;
+        Ok(Value::Table(natives))
     });
-    let body = "return require('resty.http').new()";
-    assert_eq!(answer(&state, body).as_deref(), Ok("made"));
+    let body = "return select(2, require('resty.http').new():request_uri('http://h/'))";
+    assert_eq!(answer(&state, body).as_deref(), Ok("sent"));
 }

@@ -1,6 +1,7 @@
 //! The client against services that behave and misbehave.
 
 mod exchange;
+pub(in crate::lua) mod lua;
 mod secure;
 pub(in crate::lua) mod server;
 
@@ -24,7 +25,7 @@ pub(in crate::lua) async fn local<F: Future>(work: F) -> F::Output {
 
 pub(super) fn caller(trusted: bool) -> Caller {
     Caller {
-        plugin: Rc::from("mine"),
+        plugin: Arc::from("mine"),
         trusted,
     }
 }

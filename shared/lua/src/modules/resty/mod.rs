@@ -1,0 +1,4 @@
+//! Modules whose names begin with `resty`.
+
+#[cfg(test)]
+mod tests;
