@@ -260,7 +260,8 @@ fn applying(
         let warnings = model.warnings.to_vec();
         let model = Arc::new(model);
         let (current, settings) = (node.runtime.load_full(), node.settings.clone());
-        let runtime = Runtime::build(model.clone(), Some(version), Some(&current), settings);
+        let runtime = Runtime::build(model.clone(), Some(version), Some(&current), settings)
+            .holding(state.clone());
         last = Some((state, model));
         let (node, background, checks) = (node.clone(), background.clone(), checks.clone());
         Ok(Applied::new(move || {

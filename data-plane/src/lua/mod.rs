@@ -7,6 +7,8 @@ pub mod call;
 mod kept;
 pub mod outbound;
 pub mod pdk;
+#[cfg(test)]
+pub(crate) mod tests;
 pub mod worker;
 
 pub use kept::Kept;

@@ -26,6 +26,8 @@ pub struct Ctx {
     pub runtime: Pinned,
     /// The client's connection: addresses, TLS, SNI.
     pub conn: Rc<Connection>,
+    /// See [`Ctx::client_ip`].
+    pub(super) client: IpAddr,
     /// When the head had arrived.
     pub started: Instant,
     /// 32 hexadecimal digits, made here, never taken from the client.
@@ -213,7 +215,7 @@ impl Default for Head {
 impl Ctx {
     /// The client's address, after `real_ip_header` when the peer is trusted.
     pub fn client_ip(&self) -> IpAddr {
-        self.conn.client_ip(&self.request.headers)
+        self.client
     }
 
     /// The route that matched, with its service.

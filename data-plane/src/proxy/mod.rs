@@ -7,6 +7,8 @@ pub mod headers;
 pub mod memory;
 pub mod request_id;
 pub mod response;
+#[cfg(test)]
+pub(crate) mod scene;
 mod status_page;
 pub mod timing;
 pub mod upgrade;
@@ -25,6 +27,7 @@ use smallvec::SmallVec;
 use crate::listen::{Connection, Gate};
 use crate::plugins;
 use crate::router::{self, BadTarget, Facts, Query};
+use crate::runtime::Pinned;
 use body::RequestBody;
 use ctx::{ClientRequest, Ctx, Head, Outgoing};
 use error::Halt;
@@ -42,7 +45,9 @@ pub async fn serve(
     conn: Rc<Connection>,
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
-    let mut live = response::Live::new(gate.clone(), Ctx::new(&gate, conn, request)); // this revision, to the end
+    let request = request.map(RequestBody::new);
+    let ctx = Ctx::new(gate.runtime(), conn, request); // this revision, to the end
+    let mut live = response::Live::new(gate.clone(), ctx);
     let ctx = live.ctx();
     let answered = match forward(ctx, &gate).await {
         Ok(answered) => response::Source::upstream(ctx, answered),
@@ -69,7 +74,7 @@ async fn forward(ctx: &mut Ctx, gate: &Gate) -> Result<upstream::Answered, Halt>
 
 impl Ctx {
     /// Takes in a request as hyper hands it over, and the revision that will serve it.
-    fn new(gate: &Gate, conn: Rc<Connection>, mut request: Request<Incoming>) -> Box<Self> {
+    fn new(runtime: Pinned, conn: Rc<Connection>, mut request: Request<RequestBody>) -> Box<Self> {
         let started = Instant::now();
         let upgrade = request.extensions_mut().remove::<OnUpgrade>();
         let (mut parts, body) = request.into_parts();
@@ -85,9 +90,10 @@ impl Ctx {
         };
         let path_len = router::split_target(&target).0.len();
         let had_length = parts.headers.contains_key(http::header::CONTENT_LENGTH);
-        let body = RequestBody::new(body);
         Box::new(Self {
-            runtime: gate.runtime(),
+            runtime,
+            // Before the headers are changed in which a proxy in front tells it.
+            client: conn.client_ip(&parts.headers),
             conn,
             started,
             id: RequestId::new(),

@@ -9,7 +9,7 @@ use http::HeaderValue;
 use shared::chain::Scope;
 use shared::entities::{Route, Service};
 use shared::model::Model;
-use shared::sync::Version;
+use shared::sync::{State, Version};
 use shared::types::Protocol;
 
 use super::credentials::Credentials;
@@ -75,6 +75,7 @@ impl Runtime {
             balancers,
             routes,
             model,
+            documents: State::new(),
             settings,
         }
     }

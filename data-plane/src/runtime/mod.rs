@@ -18,7 +18,7 @@ use foldhash::fast::RandomState;
 use http::HeaderValue;
 use shared::entities::{BasicAuth, Consumer, HmacAuth, KeyAuth, Route, Service};
 use shared::model::Model;
-use shared::sync::Version;
+use shared::sync::{State, Version};
 use uuid::Uuid;
 
 use crate::balancer::Balancer;
@@ -37,6 +37,8 @@ pub struct Runtime {
     pub version: Option<Version>,
     /// The typed documents it was built from.
     pub model: Arc<Model>,
+    /// The same as they came, for those who want to read all that a document says.
+    pub documents: State,
     pub(crate) router: Router,
     pub(crate) routes: Vec<RouteEntry>,
     pub(crate) plugins: Plugins,
@@ -101,6 +103,11 @@ impl Runtime {
     /// What a node serves before its first configuration: nothing.
     pub fn empty(settings: Arc<ProxySettings>) -> Self {
         Self::build(Arc::new(Model::default()), None, None, settings)
+    }
+
+    /// With the documents that its model was built from.
+    pub fn holding(self, documents: State) -> Self {
+        Self { documents, ..self }
     }
 
     /// The settings of this node.

@@ -29,4 +29,4 @@ pub use mlua;
 pub use native::{Raise, function, waiting_function};
 pub use running::Running;
 pub use script::{Kind, Script};
-pub use state::{Options, State, Trust};
+pub use state::{Options, State, Trust, header_names};

@@ -30,6 +30,9 @@ pub(crate) const LONGEST_TEXT: usize = MEMORY / 4;
 /// twice, which holds the same one twice, forty times over.
 const WRITING: Duration = Duration::from_secs(1);
 
+/// Where what makes tables of headers is kept.
+const HEADERS: &str = "headgate.headers";
+
 /// What Kong says of code that it may not run.
 pub(crate) const OFF: &str =
     "loading of untrusted Lua code disabled because 'untrusted_lua' config option is set to 'off'";
@@ -89,7 +92,6 @@ pub struct State {
 
 /// What `sandbox.lua` gives back.
 struct Entry {
-    headers: Function,
     environment: Function,
     template: Function,
     call: Function,
@@ -123,9 +125,9 @@ impl State {
         let tables = pdk::tables(&lua, options.bind, &entry.get("protect")?, ngx)?;
         entry.get::<Function>("install")?.call::<()>(tables)?;
         modules::cjson::prepare(&lua, &entry.get("arrays")?, &entry.get("protect")?)?;
+        lua.set_named_registry_value(HEADERS, entry.get::<Function>("headers")?)?;
         Ok(Self {
             entry: Entry {
-                headers: entry.get("headers")?,
                 environment: entry.get("environment")?,
                 template: entry.get("template")?,
                 call: entry.get("call")?,
@@ -154,14 +156,6 @@ impl State {
         self.entry
             .template
             .call((roots, self.trust == Trust::Whole))
-    }
-
-    /// A table of headers by their names in small letters, which from now on finds them in any case, and with `_` for `-`.
-    ///
-    /// # Errors
-    /// When there is no memory.
-    pub fn header_names(&self, table: Table) -> mlua::Result<Table> {
-        self.entry.headers.call(table)
     }
 
     /// What an expression prints in this environment: nil and false nothing, a list its elements.
@@ -388,6 +382,14 @@ impl State {
         }
         self.lua.used_memory() > mark
     }
+}
+
+/// A table of headers by their names in small letters, which from now on finds them in any case, and with `_` for `-`.
+///
+/// # Errors
+/// When there is no memory.
+pub fn header_names(lua: &Lua, table: Table) -> mlua::Result<Table> {
+    lua.named_registry_value::<Function>(HEADERS)?.call(table)
 }
 
 /// An error of the machine, as Lua words it, without the traceback.

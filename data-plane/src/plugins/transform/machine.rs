@@ -63,7 +63,7 @@ fn names(state: &State, scope: &Scope<'_>, roots: Roots) -> mlua::Result<Table> 
     let names = lua.create_table()?;
     if roots.headers {
         let table = headers(lua, scope.headers, scope.host)?;
-        names.raw_set("headers", state.header_names(table)?)?;
+        names.raw_set("headers", lua::header_names(lua, table)?)?;
     }
     if roots.query_params {
         names.raw_set("query_params", arguments(lua, scope.query)?)?;
