@@ -27,9 +27,7 @@ const NONE_GIVEN: &str = "at least one of these fields must be non-empty: %s";
 impl Node<'_> {
     /// The `entity_checks` of this table, which read these fields.
     pub(super) fn checks(&self, fields: &[Field]) -> Result<Vec<Check>, String> {
-        let entries = self.children("entity_checks")?;
-        let check = |entry: &Node<'_>| self.deeper(|| entry.check(fields));
-        entries.iter().map(check).collect()
+        self.children("entity_checks", |entry| self.deeper(|| entry.check(fields)))
     }
 
     fn check(&self, fields: &[Field]) -> Result<Check, String> {

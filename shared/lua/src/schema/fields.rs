@@ -76,18 +76,18 @@ const MOST_FIELDS: usize = 2000;
 impl Node<'_> {
     /// The `fields` of a record.
     pub(super) fn fields(&self) -> Result<Vec<Field>, String> {
-        let entries = self.children("fields")?;
-        if entries.len() > MOST_FIELDS {
-            return Err(self.fault("fields", format!("more than {MOST_FIELDS} fields")));
-        }
-        let mut fields: Vec<Field> = Vec::with_capacity(entries.len());
-        for entry in entries {
+        let mut fields: Vec<Field> = Vec::new();
+        self.children("fields", |entry| {
+            if fields.len() == MOST_FIELDS {
+                return Err(self.fault("fields", format!("more than {MOST_FIELDS} fields")));
+            }
             let (name, node) = entry.only(self, "fields")?;
             if fields.iter().any(|field| field.name == name) {
                 return Err(node.own_fault("declared twice"));
             }
             fields.push(node.field(false)?.named(name));
-        }
+            Ok(())
+        })?;
         Ok(fields)
     }
 
@@ -197,7 +197,7 @@ impl Node<'_> {
         let reader = self.reader;
         match (kind, value) {
             (Kind::Array(element) | Kind::Set(element), Value::Table(table)) => reader
-                .list(table, |item| self.typed(&element.kind, item))
+                .list(table, |_, item| self.typed(&element.kind, &item))
                 .map(Json::Array),
             (Kind::Map { values, .. }, Value::Table(table)) => {
                 reader.members(table, |_, item| self.typed(&values.kind, item))

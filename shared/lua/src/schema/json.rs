@@ -42,7 +42,7 @@ pub(super) struct Reader {
 const MOST_VALUES: usize = 50_000;
 
 /// How much text.
-const MOST_BYTES: usize = 4 << 20;
+const MOST_BYTES: usize = 1 << 20;
 
 /// How deep tables may lie in tables.
 pub(super) const DEEPEST: usize = 32;
@@ -97,43 +97,49 @@ impl Reader {
             Value::Integer(number) => Ok(Json::from(*number)),
             Value::Number(number) => Ok(Json::Number(self::number(*number)?)),
             Value::String(text) => self.text(text).map(Json::String),
-            Value::Table(table) if table.raw_len() > 0 || is_empty(table) => {
-                self.list(table, |item| self.value(item)).map(Json::Array)
-            }
+            Value::Table(table) if table.raw_len() > 0 || is_empty(table) => self
+                .list(table, |_, item| self.value(&item))
+                .map(Json::Array),
             Value::Table(table) => self.members(table, |_, item| self.value(item)),
             other => Err(format!("expected a value, got {}", got(other))),
         }
     }
 
-    /// What stands at 1, 2, 3 … of a table that has nothing else.
-    pub(super) fn items(&self, table: &Table) -> Result<Vec<Value>, String> {
-        let mut items = Vec::new();
-        for item in table.sequence_values::<Value>() {
-            self.count()?;
-            items.push(item.map_err(|error| error.to_string())?);
-        }
+    /// How long a list is: a table of which every key is one of 1, 2, 3 …
+    pub(super) fn length(&self, table: &Table) -> Result<usize, String> {
+        let (mut count, mut last) = (0, 0.0);
         for pair in table.pairs::<Value, Value>() {
+            self.count()?;
             let (key, _) = pair.map_err(|error| error.to_string())?;
             let place = match key {
                 Value::Integer(place) => place as f64,
                 Value::Number(place) => place,
                 _ => 0.0,
             };
-            if place < 1.0 || place > items.len() as f64 || place.fract() != 0.0 {
+            if place < 1.0 || place.fract() != 0.0 {
                 let key = got(&key);
                 return Err(format!("expected a list, got a table with the key {key}"));
             }
+            count += 1;
+            last = f64::max(last, place);
         }
-        Ok(items)
+        match last == count as f64 {
+            true => Ok(count),
+            false => Err(format!("expected a list, got a table with the key {last}")),
+        }
     }
 
-    /// The elements of a list.
-    pub(super) fn list(
+    /// The elements of a list, one after the other: a machine holds few thousand references at a time.
+    pub(super) fn list<T>(
         &self,
         table: &Table,
-        read: impl Fn(&Value) -> Result<Json, String>,
-    ) -> Result<Vec<Json>, String> {
-        self.deeper(|| self.items(table)?.iter().map(&read).collect())
+        mut read: impl FnMut(usize, Value) -> Result<T, String>,
+    ) -> Result<Vec<T>, String> {
+        self.deeper(|| {
+            let places = 1..=self.length(table)?;
+            let item = |place| read(place, table.raw_get(place).unwrap_or(Value::Nil));
+            places.map(item).collect()
+        })
     }
 
     /// The members of an object, by name, since a table has no order.

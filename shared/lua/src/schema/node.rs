@@ -149,58 +149,50 @@ impl<'s> Node<'s> {
 
     /// A list of two numbers, the lower one first.
     pub(super) fn bounds(&self, key: &str) -> Result<Option<(Bound, Bound)>, String> {
-        let wrong = |value: &Value| self.expected(key, "a list of two numbers", value);
-        let value = self.raw(key);
-        let items = match &value {
-            Value::Nil => return Ok(None),
-            Value::Table(table) => self.items_of(key, table)?,
-            other => return wrong(other),
+        if !self.has(key) {
+            return Ok(None);
+        }
+        let bounds = match self.raw(key) {
+            Value::Table(table) => self.reader.list(&table, |_, item| {
+                bound(&item).ok_or_else(String::new) // what is wrong is said below
+            }),
+            _ => Err(String::new()),
         };
-        match items
-            .iter()
-            .map(bound)
-            .collect::<Option<Vec<_>>>()
-            .as_deref()
-        {
-            Some(&[low, high]) => Ok(Some((low, high))),
-            _ => wrong(&value),
+        match bounds.as_deref() {
+            Ok(&[low, high]) => Ok(Some((low, high))),
+            _ => self.expected(key, "a list of two numbers", &self.raw(key)),
         }
     }
 
-    fn items_of(&self, key: &str, table: &Table) -> Result<Vec<Value>, String> {
-        let items = self.reader.items(table);
-        items.map_err(|text| self.fault(key, text))
-    }
-
-    /// The entries of a list.
-    pub(super) fn items(&self, key: &str) -> Result<Option<Vec<Value>>, String> {
-        match self.raw(key) {
-            Value::Nil => Ok(None),
-            Value::Table(table) => self.items_of(key, &table).map(Some),
-            other => self.expected(key, "a list", &other),
-        }
+    /// The elements of a list; none if there is no such entry.
+    fn list<T>(
+        &self,
+        key: &str,
+        mut read: impl FnMut(usize, Value) -> Result<T, String>,
+    ) -> Result<Option<Vec<T>>, String> {
+        let table = match self.raw(key) {
+            Value::Nil => return Ok(None),
+            Value::Table(table) => table,
+            other => return self.expected(key, "a list", &other),
+        };
+        let length = self.reader.length(&table);
+        let places = 1..=length.map_err(|text| self.fault(key, text))?;
+        let item = |place| read(place, table.raw_get(place).unwrap_or(Value::Nil));
+        places.map(item).collect::<Result<_, _>>().map(Some)
     }
 
     /// A list of texts.
     pub(super) fn words(&self, key: &str) -> Result<Option<Vec<String>>, String> {
-        let Some(items) = self.items(key)? else {
-            return Ok(None);
-        };
-        let word = |(place, item): (usize, &Value)| {
+        self.list(key, |place, item| {
             let place = format!("{key}.{place}");
-            match item {
+            match &item {
                 Value::String(text) => {
                     let text = self.reader.text(text);
                     text.map_err(|text| self.fault(&place, text))
                 }
                 other => self.expected(&place, "a string", other),
             }
-        };
-        (1..)
-            .zip(&items)
-            .map(word)
-            .collect::<Result<_, _>>()
-            .map(Some)
+        })
     }
 
     /// A list of texts that must be there and hold something.
@@ -213,12 +205,10 @@ impl<'s> Node<'s> {
 
     /// A list of any values.
     pub(super) fn values(&self, key: &str) -> Result<Option<Vec<Json>>, String> {
-        let Some(items) = self.items(key)? else {
-            return Ok(None);
-        };
-        let value = |item: &Value| self.reader.value(item);
-        let values: Result<Vec<_>, _> = items.iter().map(value).collect();
-        values.map(Some).map_err(|text| self.fault(key, text))
+        self.list(key, |_, item| {
+            let value = self.reader.value(&item);
+            value.map_err(|text| self.fault(key, text))
+        })
     }
 
     /// Any value.
@@ -258,20 +248,23 @@ impl<'s> Node<'s> {
         }
     }
 
-    /// The tables of a list.
-    pub(super) fn children(&self, key: &str) -> Result<Vec<Node<'s>>, String> {
+    /// The tables of a list, one after the other.
+    pub(super) fn children<T>(
+        &self,
+        key: &str,
+        mut read: impl FnMut(Node<'s>) -> Result<T, String>,
+    ) -> Result<Vec<T>, String> {
         let Some(list) = self.child(key)? else {
             return Ok(Vec::new());
         };
-        let child = |(place, item): (usize, Value)| {
+        let read = self.list(key, |place, item| {
             let shown = list.path(&place.to_string());
             match item {
-                Value::Table(table) => Ok(list.within(table, Step::Index(place), shown)),
+                Value::Table(table) => read(list.within(table, Step::Index(place), shown)),
                 other => list.expected(&place.to_string(), "a table", &other),
             }
-        };
-        let items = self.items(key)?.unwrap_or_default();
-        (1..).zip(items).map(child).collect()
+        });
+        read.map(Option::unwrap_or_default)
     }
 
     /// The single entry of a table such as `{ name = … }`: its name, and its table if it is one. `listed` is how errors

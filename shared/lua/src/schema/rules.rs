@@ -83,7 +83,7 @@ impl Node<'_> {
             let err = err.unwrap_or_else(|| format!("invalid value: {}", pattern.source));
             Ok((pattern, err.into()))
         };
-        self.children(key)?.into_iter().map(pair).collect()
+        self.children(key, pair)
     }
 
     /// `match_any = { patterns = { … }, err = … }`

@@ -45,7 +45,7 @@ pub fn convert(name: &str, table: &Table, program: &Program) -> Result<Shape, St
         checks: Vec::new(),
     };
     let mut seen = Vec::new();
-    for entry in root.children("fields")? {
+    root.children("fields", |entry| {
         let (field, node) = entry.only(&root, "fields")?;
         if seen.contains(&field) {
             return Err(node.own_fault("declared twice"));
@@ -61,7 +61,8 @@ pub fn convert(name: &str, table: &Table, program: &Program) -> Result<Shape, St
             _ => return Err(node.own_fault(format!("unknown field, expected one of: {FIELDS}"))),
         }
         seen.push(field);
-    }
+        Ok(())
+    })?;
     shape.config.name = name.to_owned().into();
     shape.checks = root.checks(&document(&shape.config))?;
     Ok(shape)

@@ -17,6 +17,18 @@ fn shape(source: &str) -> Result<Shape, String> {
     })
 }
 
+/// A schema whose `config` has these fields.
+fn with_fields(fields: &str) -> Result<Shape, String> {
+    shape(&whole(fields, ""))
+}
+
+fn whole(fields: &str, more: &str) -> String {
+    format!(
+        "local typedefs = require 'kong.db.schema.typedefs'
+return {{ name = 'my-plugin', fields = {{ {{ config = {{ type = 'record', fields = {{ {fields} }} {more} }} }} }} }}"
+    )
+}
+
 fn object(value: Value) -> Document {
     match value {
         Value::Object(members) => members,
@@ -31,4 +43,18 @@ fn judged(config: &Schema, document: Value) -> (Value, Value) {
     (Value::Object(complete), wrong)
 }
 
+/// What is wrong with the value of the only field, `it`.
+fn fault(field: &str, value: Value) -> Value {
+    let source = format!("{{ it = {field} }}");
+    let shape = with_fields(&source).unwrap_or_else(|error| panic!("{field}: {error}"));
+    let (_, wrong) = judged(&shape.config, json!({ "it": value }));
+    wrong.get("it").cloned().unwrap_or_default()
+}
+
+mod attributes;
+mod checks;
+mod functions;
+mod hostile;
 mod plugins;
+mod property;
+mod typedefs;

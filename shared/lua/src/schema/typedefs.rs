@@ -110,3 +110,7 @@ fn jwk(value: &Json) -> std::result::Result<(), String> {
         false => Err("could not load JWK, likely not a valid key".to_owned()),
     }
 }
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    NATIVES.iter().map(|(name, _)| *name)
+}
