@@ -120,8 +120,7 @@ impl State {
         let names = lua.create_sequence_from(options.environment.iter().map(String::as_str))?;
         let sandbox = lua.load(include_str!("sandbox.lua")).set_name("=sandbox");
         let entry: Table = sandbox.call((functions, requires, names))?;
-        let ngx = lua.create_table()?;
-        ngx.raw_set("null", Value::NULL)?;
+        let ngx = modules::ngx::ngx(&lua)?;
         let tables = pdk::tables(&lua, options.bind, &entry.get("protect")?, ngx)?;
         entry.get::<Function>("install")?.call::<()>(tables)?;
         modules::cjson::prepare(&lua, &entry.get("arrays")?, &entry.get("protect")?)?;

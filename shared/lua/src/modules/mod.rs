@@ -9,6 +9,7 @@ use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, Result, Table, Value};
 
 pub mod cjson;
+pub mod ngx;
 mod resty;
 #[cfg(test)]
 mod tests;
@@ -17,8 +18,7 @@ mod tests;
 enum Opening {
     /// In Rust.
     Rust(fn(&Lua) -> Result<Table>),
-    /// In Lua. The source gets what the function gives as `...`.
-    #[expect(dead_code, reason = "the first of them comes with the next commit")]
+    /// In Lua. The source gets what the function gives and the last part of the module's name as `...`.
     Lua(&'static str, fn(&Lua) -> Result<Value>),
     /// It is part of what every script sees: the names that lead there.
     Seen(&'static [&'static str]),
@@ -39,6 +39,9 @@ enum Sharing {
 use Opening::{Lua as InLua, Plane, Rust, Seen};
 use Sharing::{All, Own};
 
+/// One file is all digests: it is told its name.
+const DIGEST: Opening = InLua(include_str!("resty/digest.lua"), resty::digests);
+
 /// Every module, by name.
 static MODULES: &[(&str, Sharing, Opening)] = &[
     ("bit", All, Seen(&["bit"])),
@@ -48,8 +51,18 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
     ("io", All, Seen(&["io"])),
     ("jit", All, Seen(&["jit"])),
     ("math", All, Seen(&["math"])),
+    ("ngx.base64", All, Seen(&["ngx", "base64"])),
+    ("ngx.re", All, Seen(&["ngx", "re"])),
     ("os", All, Seen(&["os"])),
     ("resty.http", All, Plane(include_str!("resty/http.lua"))),
+    ("resty.md5", All, DIGEST),
+    ("resty.random", All, Rust(resty::random_module)),
+    ("resty.sha1", All, DIGEST),
+    ("resty.sha224", All, DIGEST),
+    ("resty.sha256", All, DIGEST),
+    ("resty.sha384", All, DIGEST),
+    ("resty.sha512", All, DIGEST),
+    ("resty.string", All, Rust(resty::string)),
     ("string", All, Seen(&["string"])),
     ("table", All, Seen(&["table"])),
     ("table.clear", All, Seen(&["table", "clear"])),
@@ -161,7 +174,7 @@ fn run(
         .set_name(format!("={name}"))
         .set_mode(ChunkMode::Text)
         .set_environment(inner(lua, environment, protect)?);
-    chunk.call(natives)
+    chunk.call((natives, name.rsplit('.').next()))
 }
 
 /// A table of the registry, made at the first use.
