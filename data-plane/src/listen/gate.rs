@@ -9,6 +9,7 @@ use http::StatusCode;
 
 use crate::carried::dns::Dns;
 use crate::carried::pool::Pool;
+use crate::lua;
 use crate::proxy::ctx::Ctx;
 use crate::runtime::{Pinned, ProxySettings, Runtime};
 use crate::telemetry::access_log::{AccessLog, Line};
@@ -56,6 +57,7 @@ impl Gate {
         let mut seen = self.seen.borrow_mut();
         if !seen.is(&current) {
             *seen = Pinned::new(Arc::clone(&current));
+            lua::worker::adopt(&seen);
         }
         seen.clone()
     }

@@ -81,6 +81,18 @@ pub enum Outcome {
     TimedOut(Duration),
 }
 
+impl Outcome {
+    /// What went wrong, if anything did.
+    pub fn failure(&self) -> Option<String> {
+        match self {
+            Self::Returned(_) | Self::Halted(_) => None,
+            Self::Failed(failure) => Some(failure.to_string()),
+            Self::TimedOut(Duration::ZERO) => Some("it waits where it may not".to_owned()),
+            Self::TimedOut(limit) => Some(format!("not done after {} s", limit.as_secs())),
+        }
+    }
+}
+
 thread_local! {
     static CURRENT: Cell<Option<NonNull<Call<'static>>>> = const { Cell::new(None) };
 }

@@ -1,14 +1,16 @@
 //! Lua plugins on a node: the calls of their handlers, and what these may ask of a request and of the world.
 //!
-//! [`worker`] is the Lua of one thread, [`call`] one call of its handler; [`pdk`] is what
-//! the `kong` and `ngx` tables do; [`outbound`] is how plugins call other services.
+//! [`worker`] is the Lua of one thread, [`plugin`] a configured plugin, [`call`] one call of its handler; [`pdk`] is what
+//! the `kong` and `ngx` tables do, [`outbound`] how plugins call other services.
 
 pub mod call;
 mod kept;
 pub mod outbound;
 pub mod pdk;
+pub mod plugin;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod worker;
 
 pub use kept::Kept;
+pub use plugin::{Code, LuaPlugin};

@@ -10,6 +10,7 @@ use foldhash::fast::RandomState;
 use lua::{Failure, Options, State};
 
 use super::pdk;
+use crate::runtime::Runtime;
 
 static OPTIONS: OnceLock<Options> = OnceLock::new();
 
@@ -100,4 +101,12 @@ pub fn made<T: 'static, E: From<Failure>>(
         worker.made.insert(number, made);
     });
     Ok(what)
+}
+
+/// Takes in what a revision brings to this worker, before the first request that it serves: the code of its plugins is
+/// loaded; `init_worker` runs for code that is new here, and `configure` with the configurations there are now.
+pub fn adopt(runtime: &Runtime) {
+    for code in runtime.codes.values() {
+        code.adopt(runtime);
+    }
 }

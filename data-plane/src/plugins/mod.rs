@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use shared::plugins::{Config, PluginConfig};
+use shared::plugins::{Config, PluginConfig, PostFunction, PreFunction};
 
 use crate::proxy::body::BodyError;
 pub use crate::proxy::ctx::Ctx;
@@ -20,6 +20,7 @@ mod base64;
 mod basic_auth;
 mod chain;
 mod correlation_id;
+mod functions;
 mod hmac_auth;
 mod identity;
 mod jwt;
@@ -233,6 +234,8 @@ pub static BUILTIN: &[Registration] = &[
     register::<hmac_auth::Handler>(),
     register::<jwt::Handler>(),
     register::<key_auth::Handler>(),
+    register::<functions::Handler<PostFunction>>(),
+    register::<functions::Handler<PreFunction>>(),
     register::<request_termination::Handler>(),
     register::<request_transformer::Handler>(),
     register::<response_transformer::Handler>(),
@@ -261,7 +264,7 @@ mod tests {
         assert_eq!(handled, declared);
         for plugin in Catalog::builtin()
             .iter()
-            .filter(|plugin| plugin.name != "acl")
+            .filter(|plugin| !["acl", "pre-function", "post-function"].contains(&&*plugin.name))
         {
             let config = plugin.parse(b"{}").expect("defaults are enough");
             assert!(build(&plugin.name, &config).is_some(), "{}", plugin.name);

@@ -8,16 +8,17 @@ use std::time::Duration;
 use http::HeaderValue;
 use shared::chain::Scope;
 use shared::entities::{Route, Service};
-use shared::model::Model;
+use shared::model::{self, Model};
 use shared::sync::{State, Version};
 use shared::types::Protocol;
 
 use super::credentials::Credentials;
 use super::upstream_tls::Maker;
 use super::vaults::{self, Vaults};
-use super::{Certificates, ProxySettings, RouteEntry, Runtime, UpstreamPlan};
+use super::{Certificates, Codes, ProxySettings, RouteEntry, Runtime, UpstreamPlan};
 use crate::balancer::revision::Balancers;
-use crate::plugins::{self, Instance, PhaseSet, Plugins};
+use crate::lua::{Code, LuaPlugin};
+use crate::plugins::{self, Instance, PhaseSet, Phases, Plugins};
 use crate::router::{Protocols, Router};
 
 /// Kong's defaults, for a service that says null.
@@ -32,7 +33,8 @@ impl Runtime {
         previous: Option<&Runtime>,
         settings: Arc<ProxySettings>,
     ) -> Self {
-        let plugins = compile(&model, previous);
+        let codes = codes(&model, previous);
+        let plugins = compile(&model, &codes, previous);
         let balancers = Balancers::build(&model, previous);
         let vaults = Vaults::new(&model, &vaults::environment);
         let certificates = Certificates::build(&model, previous.map(|p| &p.certificates), &vaults);
@@ -72,6 +74,7 @@ impl Runtime {
             certificates,
             upstream_tls,
             plugins,
+            codes,
             balancers,
             routes,
             model,
@@ -93,18 +96,52 @@ fn groups(model: &Model) -> HashMap<uuid::Uuid, Vec<Arc<str>>, foldhash::fast::R
     groups
 }
 
-/// Compiles every plugin configuration; one whose document did not change keeps its handler.
-fn compile(model: &Model, previous: Option<&Runtime>) -> Plugins {
+/// The code of every plugin that arrived as source and is configured; one that did not change is shared.
+fn codes(model: &Model, previous: Option<&Runtime>) -> Codes {
+    let mut codes = Codes::default();
+    for plugin in model.plugins.values().filter_map(|plugin| plugin.custom()) {
+        if codes.contains_key(&*plugin.name) {
+            continue;
+        }
+        let known = previous.and_then(|previous| previous.codes.get(&*plugin.name));
+        let code = match known.filter(|code| Arc::ptr_eq(code.plugin(), plugin)) {
+            Some(code) => code.clone(),
+            None => match Code::new(plugin) {
+                Ok(code) => Arc::new(code),
+                // It was read when the model was built; without it the plugin is one that nobody knows.
+                Err(failure) => {
+                    tracing::error!(plugin = %plugin.name, %failure, "a plugin does not compile");
+                    continue;
+                }
+            },
+        };
+        codes.insert(plugin.name.to_string(), code);
+    }
+    codes
+}
+
+/// The handler of one configuration.
+fn handler(plugin: &model::Plugin, codes: &Codes) -> Option<Arc<dyn Phases>> {
+    let config = plugin.config.as_ref()?;
+    let Some(custom) = plugin.custom() else {
+        return plugins::build(&plugin.document.name, config);
+    };
+    let code = codes.get(&*custom.name)?.clone();
+    let document = plugin.document.clone();
+    Some(Arc::new(LuaPlugin::new(code, document, config.downcast()?)))
+}
+
+/// Compiles every plugin configuration; one whose document did not change, nor its source, keeps its handler.
+fn compile(model: &Model, codes: &Codes, previous: Option<&Runtime>) -> Plugins {
     let mut plugins = Plugins::default();
     for (id, plugin) in model.plugins.iter() {
         let document = &plugin.document;
         let kept = previous.and_then(|p| Some((p.model.plugins.get(id)?, p.plugins.handler(id)?)));
         let handler = match kept {
-            Some((old, handler)) if Arc::ptr_eq(&old.document, document) => Some(handler),
-            _ => plugin
-                .config
-                .as_ref()
-                .and_then(|config| plugins::build(&document.name, config)),
+            Some((old, kept)) if Arc::ptr_eq(&old.document, document) && same(old, plugin) => {
+                Some(kept)
+            }
+            _ => handler(plugin, codes),
         };
         let phases = match &handler {
             Some(handler) => handler.phases(),
@@ -127,6 +164,15 @@ fn compile(model: &Model, previous: Option<&Runtime>) -> Plugins {
     }
     plugins.sort();
     plugins
+}
+
+/// Whether two configurations are of the same source, or of none.
+fn same(old: &model::Plugin, new: &model::Plugin) -> bool {
+    match (old.custom(), new.custom()) {
+        (Some(old), Some(new)) => Arc::ptr_eq(old, new),
+        (None, None) => true,
+        _ => false,
+    }
 }
 
 fn entry(

@@ -24,12 +24,16 @@ use uuid::Uuid;
 use crate::balancer::Balancer;
 use crate::balancer::revision::Balancers;
 use crate::carried::trust::Profile;
+use crate::lua::Code;
 use crate::plugins::{Chain, Chosen, Plugins, Verifier};
 use crate::router::{Protocols, Router};
 pub use certificates::{Certificates, Pair};
 use credentials::Credentials;
 pub use settings::ProxySettings;
 use upstream_tls::Profiles;
+
+/// The code of plugins in Lua, by their names.
+pub(crate) type Codes = HashMap<String, Arc<Code>, RandomState>;
 
 /// One revision, ready to serve.
 pub struct Runtime {
@@ -42,6 +46,8 @@ pub struct Runtime {
     pub(crate) router: Router,
     pub(crate) routes: Vec<RouteEntry>,
     pub(crate) plugins: Plugins,
+    /// The code of plugins in Lua, by their names.
+    pub(crate) codes: Codes,
     pub(crate) balancers: Balancers,
     /// What runs for requests that match no route.
     pub(crate) global: Chain,

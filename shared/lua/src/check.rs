@@ -3,9 +3,11 @@
 
 use std::cell::RefCell;
 
+use shared::plugins::custom::{self, SourceError};
 use shared::types::{LuaUnit, check_lua_with};
 
 use crate::error::Failure;
+use crate::plugin;
 use crate::script::Script;
 use crate::state::{Options, State, Trust};
 
@@ -16,11 +18,24 @@ thread_local! {
 
 /// Makes this engine the one that answers, for the whole process. A plane calls it before it reads any configuration.
 pub fn answer_schemas(options: Options) {
+    let own = options.clone();
+    custom::load_with(Box::new(move |source| {
+        let loaded = scratch(&own, |state| Ok(plugin::declare(&own, state, source)));
+        loaded.unwrap_or_else(|failure| {
+            Err(vec![SourceError {
+                field: "handler",
+                message: failure.to_string(),
+            }])
+        })
+    }));
     check_lua_with(Box::new(move |unit, source| match unit {
         LuaUnit::Expression => Script::expression(source)
             .map(drop)
             .map_err(|failure| failure.to_string()),
         LuaUnit::Function => function(&options, source),
+        LuaUnit::Chunk => Script::chunk(source)
+            .map(drop)
+            .map_err(|failure| failure.to_string()),
     }));
 }
 

@@ -570,6 +570,21 @@ return {
     end
     return env
   end,
+  -- What a table has under some names, as a list; what a class merely brings from the stub of all plugins is left out.
+  members = function(of, names)
+    nested = 0
+    return finish(pcall(function()
+      local stub = got(engine.module("kong.plugins.base_plugin", base, protect, base)) or {}
+      local found = {}
+      for i = 1, #names do
+        local value = of[names[i]]
+        if value ~= stub[names[i]] then
+          found[i] = value
+        end
+      end
+      return found
+    end))
+  end,
   -- A handler. What it raises comes with the way there.
   handle = function(f, ...)
     nested = 0

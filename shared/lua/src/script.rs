@@ -58,6 +58,14 @@ impl Script {
         Self::compile(Kind::Function, source, source)
     }
 
+    /// Compiles a chunk that stands in a configuration: errors call it by how it begins.
+    ///
+    /// # Errors
+    /// What Lua's compiler says: `[string "return"]:1: …`.
+    pub fn chunk(source: &str) -> Result<Self, Failure> {
+        Self::compile(Kind::Module, source, source)
+    }
+
     /// Compiles a file: `name` is what errors call it, `handler.lua`.
     ///
     /// # Errors

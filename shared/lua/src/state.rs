@@ -96,6 +96,7 @@ struct Entry {
     template: Function,
     call: Function,
     handle: Function,
+    members: Function,
     plugin: Function,
     render: Function,
 }
@@ -131,6 +132,7 @@ impl State {
                 template: entry.get("template")?,
                 call: entry.get("call")?,
                 handle: entry.get("handle")?,
+                members: entry.get("members")?,
                 plugin: entry.get("plugin")?,
                 render: entry.get("render")?,
             },
@@ -204,10 +206,10 @@ impl State {
         if let Some(loaded) = self.loaded.borrow().get(&script.number()) {
             return Ok(loaded.function.clone());
         }
-        let mut function = script.load(&self.lua).map_err(|error| said(&error))?;
-        if let Some(limits) = run {
-            function = self.run(&function, limits)?;
-        }
+        let function = match run {
+            None => script.load(&self.lua).map_err(|error| said(&error))?,
+            Some(limits) => self.run(&self.load_chunk(script)?, limits)?,
+        };
         let mut loaded = self.loaded.borrow_mut();
         if loaded.len() == loaded.capacity() {
             loaded.retain(|_, loaded| loaded.script.strong_count() > 0);
@@ -225,16 +227,12 @@ impl State {
     /// # Errors
     /// [`Failure`]: it does not run, or returns no function.
     pub(crate) fn prove(&self, script: &Script) -> Result<(), Failure> {
-        let chunk = script.load(&self.lua).map_err(|error| said(&error))?;
+        let chunk = self.load_chunk(script)?;
         self.run(&chunk, Limits::default()).map(drop)
     }
 
-    /// Runs a chunk in an environment of its own; it must return a function.
+    /// Runs a chunk; it must return a function.
     fn run(&self, chunk: &Function, limits: Limits) -> Result<Function, Failure> {
-        let environment: mlua::Result<Table> =
-            self.entry.environment.call(self.trust == Trust::Whole);
-        let set = environment.and_then(|environment| chunk.set_environment(environment));
-        set.map_err(|error| said(&error))?;
         match self.guarded(limits, || self.entry.call.call((chunk,)))? {
             Value::Function(function) => Ok(function),
             other => Err(Failure::NoFunction(engine::kind(&other))),
@@ -248,6 +246,42 @@ impl State {
     pub fn plugin_environment(&self, trusted: bool, own: Function) -> mlua::Result<Table> {
         let trusted = trusted || self.trust == Trust::Whole;
         self.entry.plugin.call((trusted, own))
+    }
+
+    /// A script, loaded and not yet run, in an environment of its own.
+    ///
+    /// # Errors
+    /// [`Failure`]; also when nothing may run.
+    pub fn load_chunk(&self, script: &Script) -> Result<Function, Failure> {
+        if self.trust == Trust::Nothing {
+            return Err(Failure::Off);
+        }
+        let chunk = script.load(&self.lua).map_err(|error| said(&error))?;
+        let environment: mlua::Result<Table> =
+            self.entry.environment.call(self.trust == Trust::Whole);
+        let set = environment.and_then(|environment| chunk.set_environment(environment));
+        set.map_err(|error| said(&error))?;
+        Ok(chunk)
+    }
+
+    /// What a table has under these names, in their order, be it from its class.
+    ///
+    /// # Errors
+    /// [`Failure`], in the words of Lua: a metatable's function may fail.
+    pub(crate) fn members<'n>(
+        &self,
+        table: &Table,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Result<Vec<Value>, Failure> {
+        let names: Vec<&str> = names.collect();
+        let count = names.len();
+        let call = || self.entry.members.call((table, names));
+        match self.guarded(Limits::module(), call)? {
+            Value::Table(found) => (1..=count)
+                .map(|place| found.raw_get(place).map_err(|error| said(&error)))
+                .collect(),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Runs the body of a module in an environment; it answers what the module returns.

@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::custom::{CustomPlugin, Declaration, LuaConfig, Source};
 use super::{
     AclConfig, BasicAuthConfig, CorrelationId, HmacAuthConfig, JwtConfig, KeyAuthConfig,
-    PluginConfig, RequestTermination, RequestTransformer, ResponseTransformer,
-    ResponseTransformerAdvanced, Scopes,
+    PluginConfig, PostFunction, PreFunction, RequestTermination, RequestTransformer,
+    ResponseTransformer, ResponseTransformerAdvanced, Scopes,
 };
 use crate::entities::{self, Declared};
 use crate::schema::{Field, ReadError, Schema, Variant};
@@ -85,6 +85,8 @@ static BUILTIN: LazyLock<Catalog> = LazyLock::new(|| {
         PluginSchema::of::<HmacAuthConfig>(),
         PluginSchema::of::<JwtConfig>(),
         PluginSchema::of::<KeyAuthConfig>(),
+        PluginSchema::of::<PostFunction>(),
+        PluginSchema::of::<PreFunction>(),
         PluginSchema::of::<RequestTermination>(),
         PluginSchema::of::<RequestTransformer>(),
         PluginSchema::of::<ResponseTransformer>(),

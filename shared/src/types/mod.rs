@@ -29,7 +29,7 @@ pub use host::{Host, HostPattern, Sni, Wildcard};
 pub(crate) use id::canonical;
 pub use id::{Foreign, Id, Moment, Referenced, Timestamp, UuidText};
 pub use jwk::is_usable_jwk;
-pub use lua::{LuaCheck, LuaFunction, LuaUnit, check_lua_with};
+pub use lua::{LuaCheck, LuaChunk, LuaFunction, LuaUnit, Owner, check_lua_with};
 pub use method::Method;
 pub use name::{Name, Tag};
 pub use pair::{

@@ -5,6 +5,7 @@ use lua::pdk::Host;
 
 use super::outbound;
 
+pub mod conf;
 mod ctx;
 mod log;
 mod request;

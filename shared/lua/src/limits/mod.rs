@@ -30,6 +30,16 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Of the body of a module: a second, since it runs once (2.3, `init_worker`).
+    pub fn module() -> Self {
+        Self {
+            cpu: Duration::from_secs(1),
+            ..Self::default()
+        }
+    }
+}
+
 /// What an overrun call is ended with.
 pub const TOO_LONG: &str = "execution time limit exceeded";
 

@@ -1,0 +1,305 @@
+//! A configured Lua plugin (custom-plugins.md 2.3): its handler's methods are the phases of a plugin.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use futures_util::future::LocalBoxFuture;
+use lua::mlua::{self, Function, Table, Value};
+use lua::pdk::Phase;
+use lua::plugin::{HANDLER, Handler};
+use lua::{Failure, Script, State};
+use shared::entities;
+use shared::plugins::custom::{CustomPlugin, LuaConfig};
+
+use uuid::Uuid;
+
+use super::call::{Call, Chunk, Halted, Identity, Limits, Outcome};
+use super::{pdk, worker};
+use crate::plugins::{BodyUse, Filter, Flow, PhaseSet, Phases};
+use crate::proxy::ctx::Ctx;
+use crate::runtime::Runtime;
+use shared::plugins::Config;
+
+/// The code of one version of a plugin, compiled once for all workers.
+#[derive(Debug)]
+pub struct Code {
+    number: u64,
+    alive: Arc<()>,
+    script: Script,
+    plugin: Arc<CustomPlugin>,
+    label: Arc<str>,
+}
+
+/// One configuration of a Lua plugin.
+pub struct LuaPlugin {
+    number: u64,
+    alive: Arc<()>,
+    code: Arc<Code>,
+    document: Arc<entities::Plugin>,
+    config: Arc<LuaConfig>,
+    phases: PhaseSet,
+}
+
+/// The code in one machine.
+struct Loaded {
+    state: Rc<State>,
+    identity: Rc<Identity>,
+    handler: Handler,
+    /// Whether `init_worker` has been called.
+    started: Cell<bool>,
+}
+
+/// A configuration in one machine.
+struct Instance {
+    code: Rc<Loaded>,
+    identity: Rc<Identity>,
+    /// The same table for every call, until the configuration changes.
+    conf: Table,
+}
+
+impl Code {
+    /// Compiles the handler of a plugin.
+    ///
+    /// # Errors
+    /// What the compiler says. A model was built of it, so it compiled once.
+    pub fn new(plugin: &Arc<CustomPlugin>) -> Result<Self, Failure> {
+        let sha = plugin.sha256.get(..8).unwrap_or_default();
+        Ok(Self {
+            number: worker::next_number(),
+            alive: Arc::new(()),
+            script: Script::module(HANDLER, &plugin.handler)?,
+            label: format!("{}@{} {sha}", plugin.name, plugin.version).into(),
+            plugin: plugin.clone(),
+        })
+    }
+
+    /// The plugin.
+    pub fn plugin(&self) -> &Arc<CustomPlugin> {
+        &self.plugin
+    }
+
+    /// The handler in this thread's machine; loaded, and the body of its file run, the first time.
+    fn loaded(&self) -> Result<Rc<Loaded>, Failure> {
+        let alive: Weak<()> = Arc::downgrade(&self.alive);
+        worker::made(self.number, &alive, |state| {
+            let (name, folder) = (&self.plugin.name, self.plugin.folder.as_deref());
+            let handler = state.load_handler(&self.script, name, self.plugin.trusted, folder)?;
+            Ok(Loaded {
+                state: state.clone(),
+                identity: Rc::new(self.identity(Uuid::nil())),
+                handler,
+                started: Cell::new(false),
+            })
+        })
+    }
+
+    /// As whom it runs with a configuration.
+    fn identity(&self, id: Uuid) -> Identity {
+        Identity {
+            name: self.plugin.name.as_ref().into(),
+            label: self.label.clone(),
+            trusted: self.plugin.trusted,
+            id,
+        }
+    }
+
+    /// A worker begins to serve a revision that has this code.
+    pub(super) fn adopt(&self, runtime: &Runtime) {
+        let loaded = match self.loaded() {
+            Ok(loaded) => loaded,
+            Err(failure) => {
+                // It loaded when the revision was built. Each request that needs it tries again, and fails like this.
+                tracing::error!("[{}] cannot be loaded: {failure}", self.label);
+                return;
+            }
+        };
+        let mut calls = Vec::new();
+        if !loaded.started.replace(true)
+            && let Some(method) = loaded.handler.method(Phase::InitWorker)
+        {
+            calls.push((Phase::InitWorker, method.clone(), Value::Nil));
+        }
+        if let Some(method) = loaded.handler.method(Phase::Configure) {
+            match self.configurations(runtime, &loaded.state) {
+                Ok(configs) => calls.push((Phase::Configure, method.clone(), configs)),
+                Err(failure) => tracing::error!("[{}] configure: {failure}", self.label),
+            }
+        }
+        if calls.is_empty() {
+            return;
+        }
+        let label = self.label.clone();
+        tokio::task::spawn_local(async move {
+            for (phase, method, argument) in calls {
+                let mut call = Call::new(phase, loaded.identity.clone(), None);
+                let arguments = (&loaded.handler.table, argument);
+                let limits = Limits::of(phase);
+                let outcome = call.run(&loaded.state, &method, arguments, limits).await;
+                if let Some(failure) = outcome.failure() {
+                    tracing::error!("[{label}] {}: {failure}", phase.name());
+                }
+            }
+        });
+    }
+
+    /// Its enabled configurations, in the order of their ids; nil if there is none.
+    fn configurations(&self, runtime: &Runtime, state: &State) -> Result<Value, Failure> {
+        let said = |error: mlua::Error| Failure::Raised(error.to_string());
+        let list = state.lua().create_table().map_err(said)?;
+        for (_, plugin) in runtime.model.plugins.iter() {
+            let same = plugin
+                .custom()
+                .is_some_and(|custom| Arc::ptr_eq(custom, &self.plugin));
+            let config = plugin
+                .config
+                .as_ref()
+                .and_then(Config::downcast::<LuaConfig>);
+            if let Some(config) = config.filter(|_| same) {
+                let conf = pdk::conf::table(state.lua(), &plugin.document, &config);
+                list.raw_push(conf.map_err(said)?).map_err(said)?;
+            }
+        }
+        Ok(match list.raw_len() {
+            0 => Value::Nil,
+            _ => Value::Table(list),
+        })
+    }
+}
+
+impl LuaPlugin {
+    /// A plugin with one of its configurations.
+    pub fn new(code: Arc<Code>, document: Arc<entities::Plugin>, config: Arc<LuaConfig>) -> Self {
+        let has = |phase: Phase| code.plugin.phases.contains(&phase.name());
+        Self {
+            number: worker::next_number(),
+            alive: Arc::new(()),
+            phases: PhaseSet {
+                rewrite: has(Phase::Rewrite),
+                access: has(Phase::Access),
+                response: has(Phase::Response),
+                header_filter: has(Phase::HeaderFilter),
+                chunks: has(Phase::BodyFilter),
+                log: has(Phase::Log),
+                certificate: has(Phase::Certificate),
+                looks_back: true,
+            },
+            code,
+            document,
+            config,
+        }
+    }
+
+    fn instance(&self) -> Result<Rc<Instance>, Failure> {
+        let alive: Weak<()> = Arc::downgrade(&self.alive);
+        worker::made(self.number, &alive, |state| {
+            let conf = pdk::conf::table(state.lua(), &self.document, &self.config)
+                .map_err(|error| Failure::Raised(error.to_string()))?;
+            Ok(Instance {
+                code: self.code.loaded()?,
+                identity: Rc::new(self.code.identity(self.document.id.uuid())),
+                conf,
+            })
+        })
+    }
+
+    /// What a call's failure says in the log, with the way there.
+    fn complaint(&self, phase: Phase, failure: &str) -> String {
+        format!("[{}] {}: {failure}", self.code.label, phase.name())
+    }
+
+    async fn call(&self, phase: Phase, ctx: &mut Ctx) -> Flow {
+        let (instance, method) = match self.method(phase) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Flow::Continue,
+            Err(failure) => return Flow::Fail(self.complaint(phase, &failure.to_string())),
+        };
+        let mut call = Call::new(phase, instance.identity.clone(), Some(ctx));
+        let arguments = (&instance.code.handler.table, &instance.conf);
+        let outcome = call
+            .run(&instance.code.state, &method, arguments, Limits::of(phase))
+            .await;
+        self.flow(phase, outcome)
+    }
+
+    /// The same where nothing may wait.
+    fn call_now(&self, phase: Phase, ctx: &mut Ctx, chunk: Option<&mut Chunk>) -> Flow {
+        let (instance, method) = match self.method(phase) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Flow::Continue,
+            Err(failure) => return Flow::Fail(self.complaint(phase, &failure.to_string())),
+        };
+        let mut call = Call::new(phase, instance.identity.clone(), Some(ctx));
+        call.chunk = chunk.as_deref().cloned();
+        let arguments = (&instance.code.handler.table, &instance.conf);
+        let outcome = call.run_now(&instance.code.state, &method, arguments, Limits::of(phase));
+        if let (Some(place), Some(left)) = (chunk, call.chunk.take()) {
+            *place = left;
+        }
+        self.flow(phase, outcome)
+    }
+
+    fn method(&self, phase: Phase) -> Result<Option<(Rc<Instance>, Function)>, Failure> {
+        let instance = self.instance()?;
+        let method = instance.code.handler.method(phase).cloned();
+        Ok(method.map(|method| (instance, method)))
+    }
+
+    fn flow(&self, phase: Phase, outcome: Outcome) -> Flow {
+        match outcome {
+            Outcome::Halted(Halted::Answer(answer)) => Flow::Respond(answer),
+            outcome => match outcome.failure() {
+                Some(failure) => Flow::Fail(self.complaint(phase, &failure)),
+                None => Flow::Continue,
+            },
+        }
+    }
+}
+
+impl Phases for LuaPlugin {
+    fn phases(&self) -> PhaseSet {
+        self.phases
+    }
+
+    fn rewrite<'a>(&'a self, ctx: &'a mut Ctx) -> LocalBoxFuture<'a, Flow> {
+        Box::pin(self.call(Phase::Rewrite, ctx))
+    }
+
+    fn access(&self, _: &mut Ctx) -> Flow {
+        Flow::Wait
+    }
+
+    fn access_wait<'a>(&'a self, ctx: &'a mut Ctx) -> LocalBoxFuture<'a, Flow> {
+        Box::pin(self.call(Phase::Access, ctx))
+    }
+
+    fn response<'a>(&'a self, ctx: &'a mut Ctx) -> LocalBoxFuture<'a, Flow> {
+        Box::pin(self.call(Phase::Response, ctx))
+    }
+
+    fn header_filter(&self, ctx: &mut Ctx) -> Filter {
+        match self.call_now(Phase::HeaderFilter, ctx, None) {
+            Flow::Respond(answer) => Filter::Respond(answer),
+            Flow::Fail(error) => Filter::Fail(error),
+            _ => Filter::Body(BodyUse::Stream),
+        }
+    }
+
+    fn chunk(&self, ctx: &mut Ctx, data: Bytes, last: bool) -> Result<Bytes, String> {
+        let mut chunk = Chunk {
+            data: Some(data),
+            last,
+        };
+        match self.call_now(Phase::BodyFilter, ctx, Some(&mut chunk)) {
+            Flow::Fail(error) => Err(error),
+            _ => Ok(chunk.data.unwrap_or_default()),
+        }
+    }
+
+    fn log(&self, ctx: &mut Ctx) {
+        if let Flow::Fail(error) = self.call_now(Phase::Log, ctx, None) {
+            tracing::error!(request_id = %ctx.id, "{error}");
+        }
+    }
+}
