@@ -39,10 +39,12 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A worker's part of `node`.
+    /// A worker's part of `node`. Made on the worker's thread, within its `LocalSet`.
     pub fn new(node: Arc<Node>, metrics: Arc<Shard>, log: Option<Rc<AccessLog>>) -> Self {
+        let seen = Pinned::new(node.runtime.load_full());
+        lua::worker::adopt(&seen);
         Self {
-            seen: RefCell::new(Pinned::new(node.runtime.load_full())),
+            seen: RefCell::new(seen),
             pool: Pool::new(node.settings.keepalive),
             dns: node.dns.clone(),
             metrics,
