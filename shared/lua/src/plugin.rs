@@ -196,7 +196,10 @@ impl State {
 
     /// What `require` asks for a plugin's other files: `kong.plugins.<name>.<module>` in its folder. It answers true and
     /// the module, which is run once, or false.
-    pub(crate) fn own_modules(&self, folder: Option<&Path>, name: &str) -> mlua::Result<Function> {
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn own_modules(&self, folder: Option<&Path>, name: &str) -> mlua::Result<Function> {
         let prefix = format!("kong.plugins.{name}.");
         let folder: Option<PathBuf> = folder.map(Path::to_owned);
         let loaded: Table = self.lua().create_table()?;
