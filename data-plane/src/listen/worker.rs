@@ -18,17 +18,20 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, server};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
+use rustls::server::Acceptor;
 use shared::settings::Listen;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet, LocalSet};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Ending;
 use super::{Connection, Gate, Node};
 use crate::carried::deadline::within;
 use crate::lua::outbound;
+use crate::plugins;
 use crate::proxy;
 use crate::proxy::response::ResponseBody;
 use crate::telemetry::access_log::{AccessLog, Sink};
@@ -200,10 +203,9 @@ async fn connection(
         )
         .await;
     };
-    let stream = within(HANDSHAKE, acceptor.accept(stream))
+    let stream = within(HANDSHAKE, handshake(&gate, acceptor, stream, peer, local))
         .await
-        .map_err(|_| "no TLS handshake in time".to_owned())?
-        .map_err(|e| e.to_string())?;
+        .map_err(|_| "no TLS handshake in time".to_owned())??;
     let (_, session) = stream.get_ref();
     let speaks = if session.alpn_protocol() == Some(b"h2") {
         Speaks::Http2
@@ -213,6 +215,30 @@ async fn connection(
     let sni = session.server_name().map(str::to_owned);
     let conn = Rc::new(Connection::new(peer, local, true, sni, settings));
     spoken(gate, stream, conn, speaks, drain).await
+}
+
+/// The TLS handshake, with the certificate phase of plugins in the middle where there is one.
+async fn handshake(
+    gate: &Gate,
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    peer: SocketAddr,
+    local: SocketAddr,
+) -> Result<TlsStream<TcpStream>, String> {
+    let runtime = gate.runtime();
+    if runtime.handshaking.is_empty() {
+        return acceptor.accept(stream).await.map_err(|e| e.to_string());
+    }
+    let started = LazyConfigAcceptor::new(Acceptor::default(), stream);
+    let started = started.await.map_err(|e| e.to_string())?;
+    let hello = plugins::Hello {
+        peer,
+        local,
+        sni: started.client_hello().server_name().map(str::to_owned),
+    };
+    plugins::certificate(&runtime, hello).await?;
+    let config = acceptor.config().clone();
+    started.into_stream(config).await.map_err(|e| e.to_string())
 }
 
 /// Ends a connection once the node drains, or once it has carried no request for `idle` or nobody reads it. A task beside it: a poll of the

@@ -19,7 +19,7 @@ use lua::pdk::Phase;
 use lua::{Failure, Raise, State};
 
 use crate::carried::deadline::{Elapsed, Guard};
-use crate::plugins::Answer;
+use crate::plugins::{Answer, Hello};
 use crate::proxy::ctx::Ctx;
 use uuid::Uuid;
 
@@ -46,8 +46,31 @@ pub struct Call<'c> {
     request: Option<&'c mut Ctx>,
     /// The chunk of a body filter.
     pub chunk: Option<Chunk>,
+    /// The client, in the certificate phase.
+    pub hello: Option<Rc<Hello>>,
     /// With what the code has ended the phase: it is not resumed after that.
     pub halted: Option<Halted>,
+}
+
+/// What a handler is called about.
+pub enum About<'c> {
+    /// A request.
+    Request(&'c mut Ctx),
+    /// A client whose TLS handshake waits.
+    Hello(&'c Rc<Hello>),
+}
+
+impl<'c> About<'c> {
+    /// A call about it that is not running yet.
+    pub fn call(self, phase: Phase, plugin: Rc<Identity>) -> Call<'c> {
+        match self {
+            Self::Request(ctx) => Call::new(phase, plugin, Some(ctx)),
+            Self::Hello(hello) => Call {
+                hello: Some(hello.clone()),
+                ..Call::new(phase, plugin, None)
+            },
+        }
+    }
 }
 
 /// A piece of a body on its way to the client: `ngx.arg`.
@@ -105,6 +128,7 @@ impl<'c> Call<'c> {
             plugin,
             request,
             chunk: None,
+            hello: None,
             halted: None,
         }
     }

@@ -15,9 +15,9 @@ use shared::plugins::custom::{CustomPlugin, LuaConfig};
 
 use uuid::Uuid;
 
-use super::call::{Call, Chunk, Halted, Identity, Limits, Outcome};
+use super::call::{About, Call, Chunk, Halted, Identity, Limits, Outcome};
 use super::{pdk, worker};
-use crate::plugins::{BodyUse, Filter, Flow, PhaseSet, Phases};
+use crate::plugins::{BodyUse, Filter, Flow, Hello, PhaseSet, Phases};
 use crate::proxy::ctx::Ctx;
 use crate::runtime::Runtime;
 use shared::plugins::Config;
@@ -209,13 +209,13 @@ impl LuaPlugin {
         format!("[{}] {}: {failure}", self.code.label, phase.name())
     }
 
-    async fn call(&self, phase: Phase, ctx: &mut Ctx) -> Flow {
+    async fn call(&self, phase: Phase, about: About<'_>) -> Flow {
         let (instance, method) = match self.method(phase) {
             Ok(Some(found)) => found,
             Ok(None) => return Flow::Continue,
             Err(failure) => return Flow::Fail(self.complaint(phase, &failure.to_string())),
         };
-        let mut call = Call::new(phase, instance.identity.clone(), Some(ctx));
+        let mut call = about.call(phase, instance.identity.clone());
         let arguments = (&instance.code.handler.table, &instance.conf);
         let outcome = call
             .run(&instance.code.state, &method, arguments, Limits::of(phase))
@@ -262,8 +262,12 @@ impl Phases for LuaPlugin {
         self.phases
     }
 
+    fn certificate<'a>(&'a self, hello: &'a Rc<Hello>) -> LocalBoxFuture<'a, Flow> {
+        Box::pin(self.call(Phase::Certificate, About::Hello(hello)))
+    }
+
     fn rewrite<'a>(&'a self, ctx: &'a mut Ctx) -> LocalBoxFuture<'a, Flow> {
-        Box::pin(self.call(Phase::Rewrite, ctx))
+        Box::pin(self.call(Phase::Rewrite, About::Request(ctx)))
     }
 
     fn access(&self, _: &mut Ctx) -> Flow {
@@ -271,11 +275,11 @@ impl Phases for LuaPlugin {
     }
 
     fn access_wait<'a>(&'a self, ctx: &'a mut Ctx) -> LocalBoxFuture<'a, Flow> {
-        Box::pin(self.call(Phase::Access, ctx))
+        Box::pin(self.call(Phase::Access, About::Request(ctx)))
     }
 
     fn response<'a>(&'a self, ctx: &'a mut Ctx) -> LocalBoxFuture<'a, Flow> {
-        Box::pin(self.call(Phase::Response, ctx))
+        Box::pin(self.call(Phase::Response, About::Request(ctx)))
     }
 
     fn header_filter(&self, ctx: &mut Ctx) -> Filter {

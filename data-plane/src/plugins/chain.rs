@@ -1,13 +1,14 @@
 //! The configurations of one revision, compiled, and the access phase through a route's chain.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use shared::chain::{Chain, Chosen, Scope, Scopes, Step};
 use uuid::Uuid;
 
-use super::{Ctx, Flow, PhaseSet, Phases};
+use super::{Ctx, Flow, Hello, PhaseSet, Phases};
 use crate::proxy::error::Halt;
 use crate::runtime::Runtime;
 
@@ -72,6 +73,29 @@ impl Plugins {
 fn choose(step: &Step, ctx: &Ctx, runtime: &Runtime) -> Option<Chosen> {
     let consumer = ctx.consumer.as_ref().map(|consumer| consumer.id.uuid());
     step.choose(&runtime.plugins.scopes, consumer, || ctx.scope(runtime))
+}
+
+/// Runs the certificate phase, of the global configurations.
+///
+/// # Errors
+/// Why there shall be no handshake, for the log.
+pub async fn certificate(runtime: &Runtime, hello: Hello) -> Result<(), String> {
+    let hello = Rc::new(hello);
+    for &chosen in &runtime.handshaking {
+        let instance = &runtime.plugins.instances[chosen as usize];
+        let Some(handler) = &instance.handler else {
+            continue;
+        };
+        match handler.certificate(&hello).await {
+            Flow::Continue => {}
+            Flow::Fail(error) => {
+                tracing::error!(peer = %hello.peer, "[{}] {error}", instance.name);
+                return Err(error);
+            }
+            _ => return Err(format!("[{}] ended the handshake", instance.name)),
+        }
+    }
+    Ok(())
 }
 
 /// Runs the rewrite phase: that of the global configurations, since nothing else is known yet.

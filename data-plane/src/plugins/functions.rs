@@ -12,8 +12,8 @@ use lua::{Failure, Script, State};
 use shared::plugins::{Functions, PluginConfig};
 use uuid::Uuid;
 
-use super::{BodyUse, Filter, Flow, PhaseSet, Phases, Plugin};
-use crate::lua::call::{Call, Chunk, Halted, Identity, Limits, Outcome};
+use super::{BodyUse, Filter, Flow, Hello, PhaseSet, Phases, Plugin};
+use crate::lua::call::{About, Call, Chunk, Halted, Identity, Limits, Outcome};
 use crate::lua::worker;
 use crate::proxy::ctx::Ctx;
 
@@ -94,12 +94,12 @@ impl<C: PluginConfig> Handler<C> {
     }
 
     /// Runs the chunks of a phase, in their order, until one ends it.
-    async fn run(&self, phase: Phase, ctx: &mut Ctx, piece: Option<&mut Chunk>) -> Flow {
+    async fn run(&self, phase: Phase, about: About<'_>, piece: Option<&mut Chunk>) -> Flow {
         let loaded = match self.loaded() {
             Ok(loaded) => loaded,
             Err(failure) => return Flow::Fail(failure.to_string()),
         };
-        let mut call = Call::new(phase, loaded.identity.clone(), Some(ctx));
+        let mut call = about.call(phase, loaded.identity.clone());
         call.chunk = piece.as_deref().cloned();
         let mut flow = Flow::Continue;
         for chunk in &loaded.chunks[place(phase)] {
@@ -120,7 +120,7 @@ impl<C: PluginConfig> Handler<C> {
     /// The same in a phase that may not wait.
     fn run_now(&self, phase: Phase, ctx: &mut Ctx, piece: Option<&mut Chunk>) -> Flow {
         use futures_util::FutureExt;
-        let ran = self.run(phase, ctx, piece).now_or_never();
+        let ran = self.run(phase, About::Request(ctx), piece).now_or_never();
         ran.unwrap_or_else(|| Flow::Fail("it waits where it may not".to_owned()))
     }
 }
@@ -156,8 +156,12 @@ impl<C: PluginConfig> Phases for Handler<C> {
         }
     }
 
+    fn certificate<'a>(&'a self, hello: &'a Rc<Hello>) -> LocalBoxFuture<'a, Flow> {
+        Box::pin(self.run(Phase::Certificate, About::Hello(hello), None))
+    }
+
     fn rewrite<'a>(&'a self, ctx: &'a mut Ctx) -> LocalBoxFuture<'a, Flow> {
-        Box::pin(self.run(Phase::Rewrite, ctx, None))
+        Box::pin(self.run(Phase::Rewrite, About::Request(ctx), None))
     }
 
     fn access(&self, _: &mut Ctx) -> Flow {
@@ -165,7 +169,7 @@ impl<C: PluginConfig> Phases for Handler<C> {
     }
 
     fn access_wait<'a>(&'a self, ctx: &'a mut Ctx) -> LocalBoxFuture<'a, Flow> {
-        Box::pin(self.run(Phase::Access, ctx, None))
+        Box::pin(self.run(Phase::Access, About::Request(ctx), None))
     }
 
     fn header_filter(&self, ctx: &mut Ctx) -> Filter {

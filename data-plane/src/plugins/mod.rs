@@ -2,6 +2,8 @@
 //!
 //! A plugin has two halves under one name: what it may be told (`shared::plugins`) and what it does (here).
 
+use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,7 +13,7 @@ use shared::plugins::{Config, PluginConfig, PostFunction, PreFunction};
 
 use crate::proxy::body::BodyError;
 pub use crate::proxy::ctx::Ctx;
-pub use chain::{Instance, Plugins, access, choose_global, response, rewrite};
+pub use chain::{Instance, Plugins, access, certificate, choose_global, response, rewrite};
 pub use jwt::Verifier;
 pub use shared::chain::{Chain, Chosen};
 
@@ -153,10 +155,26 @@ pub struct PhaseSet {
     pub log: bool,
 }
 
+/// A client that has begun a TLS handshake.
+#[derive(Clone, Debug)]
+pub struct Hello {
+    /// The other end of the TCP connection.
+    pub peer: SocketAddr,
+    /// This end.
+    pub local: SocketAddr,
+    /// The name that the client asks for.
+    pub sni: Option<String>,
+}
+
 /// The phases, called in this order. Synchronous ones are plain calls; only a plugin that waits returns a future.
 pub trait Phases: Send + Sync + 'static {
     /// Which of the phases below do anything with this configuration.
     fn phases(&self) -> PhaseSet;
+
+    /// While a client's TLS handshake waits for the certificate. What fails or answers ends the handshake.
+    fn certificate<'a>(&'a self, _hello: &'a Rc<Hello>) -> LocalBoxFuture<'a, Flow> {
+        Box::pin(std::future::ready(Flow::Continue))
+    }
 
     /// Before a route is looked for.
     fn rewrite<'a>(&'a self, _ctx: &'a mut Ctx) -> LocalBoxFuture<'a, Flow> {

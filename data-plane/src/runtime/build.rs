@@ -60,6 +60,7 @@ impl Runtime {
             version,
             router,
             rewriting: plugins.global(&global, |phases| phases.rewrite),
+            handshaking: plugins.global(&global, |phases| phases.certificate),
             global,
             credentials: Credentials::build(
                 &model,

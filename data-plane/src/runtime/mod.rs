@@ -53,6 +53,8 @@ pub struct Runtime {
     pub(crate) global: Chain,
     /// The global configurations that have a rewrite phase, in order.
     pub(crate) rewriting: Vec<Chosen>,
+    /// The global configurations that take part in TLS handshakes, in order.
+    pub(crate) handshaking: Vec<Chosen>,
     credentials: Credentials,
     usernames: HashMap<String, Uuid, RandomState>,
     groups: HashMap<Uuid, Vec<Arc<str>>, RandomState>,
