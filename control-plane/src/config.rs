@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use derive::Settings;
+use shared::plugins::Catalog;
+use shared::plugins::installed::{InstallError, Wanted, installed};
 use shared::settings::{
     Addresses, HeaderTokens, Listeners, LogLevel, Origins, Size, UntrustedLua, Violation, Words,
 };
@@ -83,6 +85,21 @@ pub struct Config {
     #[setting(default = "server_tokens, latency_tokens, X-Kong-Request-Id")]
     pub headers: HeaderTokens,
 
+    /// The plugins that may be configured: `bundled` is all that are built in, other words are names of plugins, built
+    /// in or in `lua_plugins`; `off` is none. Custom plugins of the configuration are not meant.
+    #[setting(default = "bundled")]
+    pub plugins: Words,
+
+    /// The folder of trusted plugins written for Kong, `<folder>/<name>/schema.lua` and `handler.lua` or
+    /// `<folder>/kong/plugins/<name>/…`; nodes that run them have them too. `plugins` says which are taken.
+    #[setting(default = "")]
+    pub lua_plugins: Option<PathBuf>,
+
+    /// Whether custom plugins travel with the configuration. `off`: the Admin API has no `/custom-plugins`, and a
+    /// configuration that uses one is not published.
+    #[setting(default = "on")]
+    pub custom_plugin_streaming_enabled: bool,
+
     /// What Lua in the configuration may do, as the nodes have it: what the `sandbox` has, everything (`on`), nothing
     /// (`off`, which refuses functions).
     #[setting(default = "sandbox")]
@@ -109,6 +126,20 @@ impl Config {
             &self.untrusted_lua_sandbox_requires,
             &self.untrusted_lua_sandbox_environment,
         )
+    }
+}
+
+impl Config {
+    /// The plugins that this process has by its settings. Lua must be ready ([`Config::lua`]).
+    ///
+    /// # Errors
+    /// The first plugin that cannot be had, and why.
+    pub fn catalog(&self) -> Result<Catalog, InstallError> {
+        installed(Wanted {
+            names: &self.plugins.0,
+            folder: self.lua_plugins.as_deref(),
+            streaming: self.custom_plugin_streaming_enabled,
+        })
     }
 }
 

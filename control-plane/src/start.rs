@@ -6,6 +6,8 @@ use crate::config::Config;
 use crate::store::{Store, StoreError};
 use crate::sync::{Hub, HubError, Settings};
 use rustls::ServerConfig;
+use shared::plugins::Catalog;
+use shared::plugins::installed::InstallError;
 use shared::settings::{Exit, Listen};
 use std::io;
 use std::net::SocketAddr;
@@ -37,6 +39,9 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Hub(HubError),
+    /// A plugin that the settings name.
+    #[error(transparent)]
+    Plugin(#[from] InstallError),
     #[error("cannot start threads: {0}")]
     Threads(io::Error),
 }
@@ -46,6 +51,7 @@ impl StartError {
     pub fn exit(&self) -> Exit {
         match self {
             StartError::Bind { .. } => Exit::CannotBind,
+            StartError::Plugin(_) => Exit::Usage,
             _ => Exit::Failed,
         }
     }
@@ -143,7 +149,7 @@ impl Drop for Threads {
 
 /// Opens the store, lets the nodes in and serves the Admin API; returns once all listeners listen.
 pub async fn start(config: Config) -> Result<Running, StartError> {
-    let store = open(&config).await?;
+    let (store, catalog) = open(&config).await?;
     warn_of_doors(&config, &store).await?;
     access::welcome_commands(&store, &config.data_dir).await?;
     let shutdown = CancellationToken::new();
@@ -153,7 +159,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         let _context = admin_runtime.enter();
         bind_admin(&config)?
     };
-    let hub = Hub::start(store.clone(), hub_settings(&config), shutdown.clone());
+    let hub = Hub::start(
+        store.clone(),
+        hub_settings(&config, &catalog),
+        shutdown.clone(),
+    );
     let hub = sync_runtime.spawn(hub).await;
     let hub = hub.map_err(|error| StartError::Threads(io::Error::other(error)))??;
     let mut running = Running {
@@ -166,7 +176,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         served: Vec::new(),
         _threads: threads,
     };
-    let admin = Admin::new(store, hub, config);
+    let admin = Admin::new(store, hub, config, catalog);
     for (bound, address) in bound {
         match bound.is_tls() {
             true => running.admin_ssl.push(address),
@@ -212,11 +222,16 @@ async fn warn_of_doors(config: &Config, store: &Store) -> Result<(), StoreError>
     Ok(())
 }
 
-async fn open(config: &Config) -> Result<Store, StartError> {
-    let data_dir = config.data_dir.clone();
-    let opened = tokio::task::spawn_blocking(move || Store::open(&data_dir)).await;
-    let opened = opened.map_err(|error| StartError::Threads(io::Error::other(error)))?;
-    Ok(opened?)
+/// The plugins of the settings, and the store.
+async fn open(config: &Config) -> Result<(Store, Arc<Catalog>), StartError> {
+    let config = config.clone();
+    let opened = tokio::task::spawn_blocking(move || -> Result<_, StartError> {
+        lua::answer_schemas(config.lua());
+        let catalog = config.catalog()?;
+        Ok((Store::open(&config.data_dir)?, Arc::new(catalog)))
+    });
+    let opened = opened.await;
+    opened.map_err(|error| StartError::Threads(io::Error::other(error)))?
 }
 
 fn bind_admin(config: &Config) -> Result<Vec<(listen::Bound, SocketAddr)>, StartError> {
@@ -250,8 +265,9 @@ fn tls(config: &Config) -> Result<Option<Arc<ServerConfig>>, StartError> {
     })
 }
 
-fn hub_settings(config: &Config) -> Settings {
+fn hub_settings(config: &Config, catalog: &Arc<Catalog>) -> Settings {
     Settings {
+        catalog: catalog.clone(),
         data_dir: config.data_dir.clone(),
         sync_listen: config.sync_listen.0.clone(),
         enroll_listen: config.enroll_listen.0.clone(),

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use derive::Settings;
 use http::HeaderName;
+use shared::plugins::Catalog;
+use shared::plugins::installed::{InstallError, Wanted, installed};
 use shared::settings::{
     AccessLog, Addresses, EgressRule, Endpoints, ErrorType, HeaderTokens, Listeners, LogLevel,
     NameServers, Networks, PortMaps, RouterFlavor, Seconds, Secret, Size, TrustedCertificates,
@@ -140,6 +142,20 @@ pub struct Config {
     #[setting(default = "8k")]
     pub client_body_buffer_size: Size,
 
+    /// The plugins that this node has: `bundled` is all that are built in, other words are names of plugins, built in or
+    /// in `lua_plugins`; `off` is none. Custom plugins of the configuration are not meant.
+    #[setting(default = "bundled")]
+    pub plugins: Words,
+
+    /// The folder of trusted plugins written for Kong, `<folder>/<name>/schema.lua` and `handler.lua` or
+    /// `<folder>/kong/plugins/<name>/…`; the control plane has them too. `plugins` says which are taken.
+    #[setting(default = "")]
+    pub lua_plugins: Option<PathBuf>,
+
+    /// Whether custom plugins may come with the configuration. `off` refuses a configuration that uses one.
+    #[setting(default = "on")]
+    pub custom_plugin_streaming_enabled: bool,
+
     /// What Lua in the configuration may do: what the `sandbox` has, everything (`on`), nothing (`off`).
     #[setting(default = "sandbox")]
     pub untrusted_lua: UntrustedLua,
@@ -196,6 +212,20 @@ impl Config {
             },
             requests: usize::try_from(self.custom_plugins_requests).unwrap_or(usize::MAX),
         }
+    }
+}
+
+impl Config {
+    /// The plugins that this process has by its settings. Lua must be ready ([`Config::lua`]).
+    ///
+    /// # Errors
+    /// The first plugin that cannot be had, and why.
+    pub fn catalog(&self) -> Result<Catalog, InstallError> {
+        installed(Wanted {
+            names: &self.plugins.0,
+            folder: self.lua_plugins.as_deref(),
+            streaming: self.custom_plugin_streaming_enabled,
+        })
     }
 }
 

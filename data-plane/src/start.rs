@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use shared::entities;
 use shared::model::Model;
 use shared::plugins::Catalog;
+use shared::plugins::installed::InstallError;
 use shared::settings::{AccessLog, Exit, Listen};
 use shared::sync::{State, Version};
 use tokio::runtime::Handle;
@@ -58,6 +59,9 @@ pub enum StartError {
     /// The declarative file.
     #[error(transparent)]
     File(#[from] sync::FileError),
+    /// A plugin that the settings name.
+    #[error(transparent)]
+    Plugin(#[from] InstallError),
     /// A thread or a runtime.
     #[error("cannot start: {0}")]
     System(#[from] std::io::Error),
@@ -85,7 +89,7 @@ impl StartError {
         use sync::SyncError::{NoControlPlane, NotJoined, Token};
         match self {
             Self::Bind(_) => Exit::CannotBind,
-            Self::Settings(_) | Self::Trust(_) | Self::File(_) => Exit::Usage,
+            Self::Settings(_) | Self::Trust(_) | Self::File(_) | Self::Plugin(_) => Exit::Usage,
             Self::Tls(TlsError::File { .. } | TlsError::Pair(_)) => Exit::Usage,
             Self::Sync(NotJoined | NoControlPlane | Token(_)) => Exit::Usage,
             _ => Exit::Failed,
@@ -132,6 +136,7 @@ impl Running {
 /// See [`StartError`]; nothing is left running.
 pub fn start(config: Config) -> Result<Running, StartError> {
     crate::lua::worker::configure(config.lua());
+    let catalog = Arc::new(config.catalog()?);
     let workers = config.workers.count();
     let bound = config
         .proxy_listen
@@ -153,7 +158,8 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let node = node(&config, &background)?;
     let metrics = Metrics::new(workers);
     let drain = CancellationToken::new();
-    let source = Source::boot(&config, applying(node.clone(), background.handle().clone()))?;
+    let apply = applying(node.clone(), background.handle().clone(), catalog.clone());
+    let source = Source::boot(&config, &catalog, apply)?;
     let link = source.link();
     let listening = addresses(&bound, &status);
     let mut threads = Vec::new();
@@ -217,7 +223,7 @@ fn node(config: &Config, background: &tokio::runtime::Runtime) -> Result<Arc<Nod
     }))
 }
 
-fn link_settings(config: &Config) -> sync::Settings {
+fn link_settings(config: &Config, catalog: &Catalog) -> sync::Settings {
     sync::Settings {
         data_dir: config.data_dir.clone(),
         control_plane: config.control_plane.0.clone(),
@@ -229,7 +235,7 @@ fn link_settings(config: &Config) -> sync::Settings {
             |_| String::new(),
             |name| name.to_string_lossy().into_owned(),
         ),
-        plugins: Catalog::builtin()
+        plugins: catalog
             .iter()
             .map(|plugin| plugin.name.to_string())
             .collect(),
@@ -244,6 +250,7 @@ fn link_settings(config: &Config) -> sync::Settings {
 fn applying(
     node: Arc<Node>,
     background: Handle,
+    catalog: Arc<Catalog>,
 ) -> impl FnMut(State, Version) -> Result<Applied, Rejected> + Send + 'static {
     let mut last: Option<(State, Arc<Model>)> = None;
     // They end with the link, which is what this closure belongs to.
@@ -255,8 +262,7 @@ fn applying(
     let checks = Arc::new(checks);
     move |state, version| {
         let previous = last.as_ref().map(|(state, model)| (state, &**model));
-        let model =
-            Model::build(&state, previous, Catalog::builtin()).map_err(Rejected::Invalid)?;
+        let model = Model::build(&state, previous, &catalog).map_err(Rejected::Invalid)?;
         let warnings = model.warnings.to_vec();
         let model = Arc::new(model);
         let (current, settings) = (node.runtime.load_full(), node.settings.clone());
@@ -294,9 +300,9 @@ where
     F: FnMut(State, Version) -> Result<Applied, Rejected> + Send + 'static,
 {
     /// Makes what there is serve.
-    fn boot(config: &Config, apply: F) -> Result<Self, StartError> {
+    fn boot(config: &Config, catalog: &Arc<Catalog>, apply: F) -> Result<Self, StartError> {
         let Some(path) = &config.declarative_config else {
-            let client = sync::Client::boot(link_settings(config), apply)?;
+            let client = sync::Client::boot(link_settings(config, catalog), apply)?;
             return Ok(Self::ControlPlane(Box::new(client)));
         };
         // The default certificate is kept there.
@@ -305,7 +311,7 @@ where
             .recursive(true)
             .mode(0o700)
             .create(&config.data_dir)?;
-        let file = sync::ConfigFile::boot(path, config.max_state_bytes.0, apply)?;
+        let file = sync::ConfigFile::boot(path, config.max_state_bytes.0, catalog.clone(), apply)?;
         Ok(Self::File(Box::new(file)))
     }
 

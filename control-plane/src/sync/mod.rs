@@ -28,6 +28,7 @@ use crate::store::{Author, Store, StoreError};
 use nodes::Nodes;
 use pki::Authority;
 use rollout::{Event, Halt, Stage};
+use shared::plugins::Catalog;
 use shared::sync::Version;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -47,6 +48,8 @@ const EPOCH_PAUSE: Duration = Duration::from_secs(3600);
 /// What the hub is told at its start.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The plugins of the settings, for the dry run.
+    pub catalog: Arc<Catalog>,
     /// The certificates are in `pki` below it.
     pub data_dir: PathBuf,
     /// Where nodes connect; empty: off.

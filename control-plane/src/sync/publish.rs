@@ -23,16 +23,18 @@ pub(super) struct Publisher {
     pub(super) store: Store,
     pub(super) history: Arc<History>,
     pub(super) blocked: watch::Sender<Option<PublishBlocked>>,
+    catalog: Arc<Catalog>,
     previous: Option<(Arc<State>, Arc<Model>)>,
 }
 
 impl Publisher {
-    pub(super) fn new(store: Store, history: Arc<History>) -> Publisher {
+    pub(super) fn new(store: Store, history: Arc<History>, catalog: Arc<Catalog>) -> Publisher {
         let blocked = watch::Sender::new(None);
         Publisher {
             store,
             history,
             blocked,
+            catalog,
             previous: None,
         }
     }
@@ -66,7 +68,7 @@ impl Publisher {
         state: Arc<State>,
         version: Version,
     ) -> Result<Arc<Target>, PublishBlocked> {
-        let model = dry_run(state.clone(), self.previous.clone()).await;
+        let model = dry_run(state.clone(), self.previous.clone(), self.catalog.clone()).await;
         let model = model.map_err(|issues| PublishBlocked {
             revision: version.revision,
             issues,
@@ -111,10 +113,11 @@ impl Publisher {
 async fn dry_run(
     state: Arc<State>,
     previous: Option<(Arc<State>, Arc<Model>)>,
+    catalog: Arc<Catalog>,
 ) -> Result<Model, Vec<String>> {
     let work = move || {
         let previous = previous.as_ref().map(|(state, model)| (&**state, &**model));
-        Model::build(&state, previous, Catalog::builtin())
+        Model::build(&state, previous, &catalog)
     };
     let result =
         tokio::task::spawn_blocking(|| std::panic::catch_unwind(AssertUnwindSafe(work))).await;

@@ -46,7 +46,7 @@ pub(super) async fn start(
     let authority = open_authority(&settings).await?;
     let nodes = Arc::new(Nodes::load(store.clone()).await?);
     let history = Arc::new(History::new(store.clone()));
-    let mut publisher = Publisher::new(store.clone(), history.clone());
+    let mut publisher = Publisher::new(store.clone(), history.clone(), settings.catalog.clone());
     let blocked = publisher.blocked.subscribe();
     let begin = standing::first_target(&store, &mut publisher).await?;
     let sync = bind("sync_listen", &settings.sync_listen).await?;

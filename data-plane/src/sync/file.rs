@@ -3,6 +3,7 @@
 //! What loads is built and swapped in as an update from a control plane is; a file that does not load changes nothing.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use shared::declarative::{self, Base, Loaded, Mistake, Mode, Options, Report};
@@ -72,6 +73,7 @@ fn lines(path: &str, mistakes: &[Mistake]) -> String {
 pub struct ConfigFile<F> {
     path: PathBuf,
     limit: u64,
+    catalog: Arc<Catalog>,
     apply: F,
     link: Link,
     /// What serves.
@@ -84,11 +86,16 @@ impl<F> ConfigFile<F>
 where
     F: FnMut(State, Version) -> Result<Applied, Rejected>,
 {
-    /// Reads the file and makes it what serves.
+    /// Reads the file and makes it what serves. `catalog`: the plugins that it may name beside its own.
     ///
     /// # Errors
     /// Everything that is wrong with the file.
-    pub fn boot(path: &Path, limit: u64, apply: F) -> Result<Self, FileError> {
+    pub fn boot(
+        path: &Path,
+        limit: u64,
+        catalog: Arc<Catalog>,
+        apply: F,
+    ) -> Result<Self, FileError> {
         let state = State::new();
         let version = Version {
             epoch: Uuid::new_v4(), // revisions count the loads of this process
@@ -98,6 +105,7 @@ where
         let mut file = Self {
             path: path.to_owned(),
             limit,
+            catalog,
             apply,
             link: Link::alone(),
             state,
@@ -201,7 +209,7 @@ where
         };
         let root = declarative::parse(&text).map_err(|error| wrong(error.into()))?;
         let options = Options {
-            catalog: Catalog::builtin(),
+            catalog: &self.catalog,
             now: now(),
             new_id: &Uuid::new_v4,
             random_text: &|| Uuid::new_v4().simple().to_string(),
@@ -254,7 +262,7 @@ fn now() -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use tempfile::TempDir;
 
@@ -282,7 +290,8 @@ mod tests {
                 noted.lock().unwrap().push((state.len(), version.revision));
             }))
         });
-        (ConfigFile::boot(&path, limit, apply), served)
+        let catalog = Arc::new(Catalog::builtin().clone());
+        (ConfigFile::boot(&path, limit, catalog, apply), served)
     }
 
     #[test]
@@ -336,7 +345,7 @@ mod tests {
             assert!(error.contains(said), "{error}");
             assert!(served.lock().unwrap().is_empty());
         }
-        let missing = ConfigFile::boot(&folder.path().join("none"), 1, |_, _| {
+        let missing = ConfigFile::boot(&folder.path().join("none"), 1, Arc::default(), |_, _| {
             Ok(Applied::new(|| {}))
         });
         assert!(matches!(missing, Err(FileError::Read { .. })));

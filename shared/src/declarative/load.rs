@@ -15,7 +15,6 @@ use super::{lenient, unique};
 use crate::entities::{self, Context, CustomPlugin, Entity, Plugin};
 use crate::parallel;
 use crate::plugins::Catalog;
-use crate::plugins::custom::{self, Source};
 use crate::schema::{Document, Violations};
 use crate::sync::canonical;
 use crate::types::Referenced;
@@ -340,9 +339,6 @@ impl Loader<'_> {
     /// Adds custom plugins to those that may be named: the file's, and where the file says nothing of them, those that
     /// exist and stay.
     fn take_custom_plugins(&mut self, settled: &[Settled]) {
-        if !self.catalog.is_streaming() {
-            return;
-        }
         let stay = self.options.base.mode == Mode::Merge;
         let ids: HashSet<Uuid> = settled.iter().map(|one| one.id).collect();
         let existing = self.options.base.all(CustomPlugin::KIND).filter(|_| stay);
@@ -351,12 +347,7 @@ impl Loader<'_> {
         let documents = existing
             .iter()
             .chain(settled.iter().map(|one| &one.document));
-        let plugins = documents.filter_map(|document| {
-            let text = |name: &str| document.get(name)?.as_str();
-            let source = Source::streamed(text("name")?, text("schema")?, text("handler")?);
-            custom::read(source).ok() // what is in the file was read; what is stored and fails is not our file's error
-        });
-        self.catalog = self.catalog.with(plugins.collect::<Vec<_>>());
+        self.catalog = self.catalog.with_streamed(documents);
     }
 
     fn name_of(&self, draft: usize) -> Option<&str> {

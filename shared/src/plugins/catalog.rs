@@ -8,14 +8,14 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 
-use super::custom::{CustomPlugin, Declaration, LuaConfig, Source};
+use super::custom::{self, CustomPlugin, Declaration, LuaConfig, Source};
 use super::{
     AclConfig, BasicAuthConfig, CorrelationId, HmacAuthConfig, JwtConfig, KeyAuthConfig,
     PluginConfig, PostFunction, PreFunction, RequestTermination, RequestTransformer,
     ResponseTransformer, ResponseTransformerAdvanced, Scopes,
 };
 use crate::entities::{self, Declared};
-use crate::schema::{Field, ReadError, Schema, Variant};
+use crate::schema::{Document, Field, ReadError, Schema, Variant};
 
 /// Every plugin that a configuration may name: those of the program, those that lie on the machine, and those of one
 /// revision. Copies share what is declared.
@@ -124,6 +124,14 @@ impl Catalog {
         catalog
     }
 
+    /// These and the custom plugins of stored documents, as far as they load; none where they are switched off.
+    pub fn with_streamed<'a>(&self, documents: impl IntoIterator<Item = &'a Document>) -> Catalog {
+        if !self.streaming {
+            return self.clone();
+        }
+        self.with(documents.into_iter().filter_map(custom::of_document))
+    }
+
     /// The same, with or without custom plugins that travel with the configuration (setting
     /// `custom_plugin_streaming_enabled`). Without, a configuration may have them and not use them.
     pub fn streaming(mut self, streaming: bool) -> Catalog {
@@ -139,6 +147,11 @@ impl Catalog {
     /// The plugin of that name.
     pub fn plugin(&self, name: &str) -> Option<&Arc<PluginSchema>> {
         self.plugins.get(name)
+    }
+
+    /// Every plugin, by name, to be shared.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<PluginSchema>> {
+        self.plugins.values()
     }
 
     /// Every plugin, by name.

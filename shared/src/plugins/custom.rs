@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use aws_lc_rs::digest::{Context, SHA256};
 
@@ -118,7 +118,30 @@ pub fn load(source: Source<'_>) -> Result<Declaration, Vec<SourceError>> {
 }
 
 /// What was read and is in use somewhere, by the digest of everything that was given.
-static READ: Mutex<Option<HashMap<[u8; 32], Weak<PluginSchema>>>> = Mutex::new(None);
+#[derive(Default)]
+struct InUse {
+    plugins: HashMap<[u8; 32], Weak<PluginSchema>>,
+    /// The newest: a write reads its source several times before anybody keeps it.
+    newest: Option<Arc<PluginSchema>>,
+}
+
+static IN_USE: LazyLock<Mutex<InUse>> = LazyLock::new(Mutex::default);
+
+impl InUse {
+    fn find(&self, key: &[u8; 32]) -> Option<Arc<PluginSchema>> {
+        self.plugins.get(key)?.upgrade()
+    }
+
+    fn add(&mut self, key: [u8; 32], plugin: &Arc<PluginSchema>) {
+        self.plugins.retain(|_, plugin| plugin.strong_count() > 0);
+        self.plugins.insert(key, Arc::downgrade(plugin));
+        self.newest = Some(plugin.clone());
+    }
+}
+
+fn in_use() -> MutexGuard<'static, InUse> {
+    IN_USE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Reads source, or finds what was made of the same source while somebody still has it: the same [`Arc`] then, so that
 /// whoever compares two revisions sees at once that nothing changed.
@@ -127,26 +150,24 @@ static READ: Mutex<Option<HashMap<[u8; 32], Weak<PluginSchema>>>> = Mutex::new(N
 /// As [`load`].
 pub fn read(source: Source<'_>) -> Result<Arc<PluginSchema>, Vec<SourceError>> {
     let key = source.key();
-    let known = |read: &mut Option<HashMap<_, Weak<PluginSchema>>>| {
-        read.get_or_insert_default().get(&key)?.upgrade()
-    };
-    if let Some(plugin) = known(&mut lock()) {
+    if let Some(plugin) = in_use().find(&key) {
         return Ok(plugin);
     }
     // Not under the lock: source may run for a while.
     let plugin = Arc::new(PluginSchema::of_source(source, load(source)?));
-    let mut read = lock();
-    if let Some(other) = known(&mut read) {
+    let mut in_use = in_use();
+    if let Some(other) = in_use.find(&key) {
         return Ok(other); // somebody was faster
     }
-    let all = read.get_or_insert_default();
-    all.retain(|_, plugin| plugin.strong_count() > 0);
-    all.insert(key, Arc::downgrade(&plugin));
+    in_use.add(key, &plugin);
     Ok(plugin)
 }
 
-fn lock() -> std::sync::MutexGuard<'static, Option<HashMap<[u8; 32], Weak<PluginSchema>>>> {
-    READ.lock().unwrap_or_else(PoisonError::into_inner)
+/// What a stored custom plugin declares; none if its source does not load.
+pub fn of_document(document: &Document) -> Option<Arc<PluginSchema>> {
+    let text = |name: &str| document.get(name)?.as_str();
+    let source = Source::streamed(text("name")?, text("schema")?, text("handler")?);
+    read(source).ok()
 }
 
 impl<'a> Source<'a> {

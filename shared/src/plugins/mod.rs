@@ -9,6 +9,7 @@ mod correlation_id;
 pub mod custom;
 mod functions;
 mod hmac_auth;
+pub mod installed;
 mod jwt;
 mod key_auth;
 mod request_termination;

@@ -2,6 +2,7 @@
 
 mod authentication;
 pub(crate) mod custom;
+mod installed;
 
 use serde_json::{Map, Value, json};
 

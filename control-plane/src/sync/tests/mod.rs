@@ -31,6 +31,7 @@ impl Home {
         let shutdown = CancellationToken::new();
         let any = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
         let settings = Settings {
+            catalog: Arc::new(Catalog::builtin().clone()),
             data_dir: folder.path().to_owned(),
             sync_listen: any.clone(),
             enroll_listen: any,
