@@ -181,7 +181,7 @@ impl Admin {
         let mut parts = split.map_err(|found| Failure::schema_violation(&found))?;
         if form {
             let infer =
-                |kind, document| entity(kind).infer(document, self.catalog, &self.form_options());
+                |kind, document| entity(kind).infer(document, &self.catalog, &self.form_options());
             parts.service = infer(SERVICES, parts.service);
             parts.route = infer(ROUTES, parts.route);
         }

@@ -10,8 +10,8 @@ use super::openapi::shape::{count, object};
 use super::query::Query;
 use super::reply::Reply;
 use super::serve::{self, Call};
-use super::{Admin, Answer, endpoints};
-use crate::store::{Author, WriteError};
+use super::{Admin, Answer, access, endpoints};
+use crate::store::WriteError;
 use http::Method;
 use serde_json::{Value, json};
 use shared::schema::{Document, Field, Kind, Purpose, Schema};
@@ -60,13 +60,13 @@ pub async fn run(mut call: Call<'_>) -> Answer {
     let operations = read(std::mem::take(&mut call.arguments.document))?;
     if call.admin.store.effects().is_some() {
         // A dry run: everything is tried already.
-        let results = all(call.admin, &call.author, &operations).await?;
+        let results = all(call.admin, &call, &operations).await?;
         return Ok(Reply::ok(&json!({ "results": results })));
     }
     let mut last = None;
     for _ in 0..ATTEMPTS {
         let staged = call.admin.staged().await?;
-        let results = all(&staged, &call.author, &operations).await?;
+        let results = all(&staged, &call, &operations).await?;
         let reply = |revision| Reply::ok(&json!({ "revision": revision, "results": results }));
         match call.commit_staged(&staged, reply).await {
             Ok(reply) => return Ok(reply),
@@ -96,12 +96,12 @@ pub fn about() -> About {
 /// The answers to the operations, or why the first that fails does.
 async fn all(
     admin: &Admin,
-    author: &Author,
+    whole: &Call<'_>,
     operations: &[Operation],
 ) -> Result<Vec<Value>, Failure> {
     let mut results = Vec::with_capacity(operations.len());
     for (index, operation) in operations.iter().enumerate() {
-        let reply = one(admin, author, operation)
+        let reply = one(admin, whole, operation)
             .await
             .map_err(|failure| Failure::Operation {
                 index,
@@ -123,7 +123,7 @@ fn told(admin: &Admin, path: &str) -> String {
     }
 }
 
-async fn one(admin: &Admin, author: &Author, operation: &Operation) -> Answer {
+async fn one(admin: &Admin, whole: &Call<'_>, operation: &Operation) -> Answer {
     let path = operation.path.as_str();
     let endpoint = endpoints::find(&admin.endpoints, path)
         .filter(|endpoint| endpoint.action.is_of_entity())
@@ -131,11 +131,17 @@ async fn one(admin: &Admin, author: &Author, operation: &Operation) -> Answer {
     if !endpoint.takes(&operation.method) {
         return Err(Failure::method_not_allowed());
     }
+    whole
+        .caller
+        .permit(access::needed(&endpoint.action, &operation.method))?;
+    // An operation may use a custom plugin that one before it has made.
+    let admin = &admin.current().await?;
     let call = Call {
         admin,
         method: operation.method.clone(),
         path,
-        author: author.clone(),
+        caller: whole.caller.clone(),
+        author: whole.author.clone(),
         keys: serve::keys(endpoint, path)?,
         query: Query::default(),
         arguments: Arguments {

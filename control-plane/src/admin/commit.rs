@@ -1,5 +1,6 @@
 //! Where every write of a request goes through: who asked, one revision, and the answer that names it.
 
+use super::custom_plugins::{self, Turn};
 use super::reply::Reply;
 use super::serve::Call;
 use super::{Admin, expiry, wait};
@@ -15,7 +16,11 @@ impl Call<'_> {
     /// What the store refuses, for callers that can look again and retry.
     pub async fn commit(&self, writes: Vec<Write>, reply: Reply) -> Result<Reply, WriteError> {
         let doubts: Vec<_> = writes.iter().flat_map(doubts).collect();
-        let committed = self.admin.write_past_expired(writes, &self.author).await?;
+        let touched = custom_plugins::touched_by(&writes);
+        let turn = self.admin.custom.turn(&self.admin.store, touched).await?;
+        let (admin, author) = (self.admin.clone(), self.author.clone());
+        let write = async move { admin.write_past_expired(writes, &author).await };
+        let committed = in_turn(turn, write).await?;
         for (plugin, doubt) in doubts {
             warn!(plugin, "every request will fail: {doubt}");
         }
@@ -31,10 +36,37 @@ impl Call<'_> {
         staged: &Admin,
         reply: impl FnOnce(u64) -> Reply,
     ) -> Result<Reply, WriteError> {
-        let committed = staged.store.commit_staged(&self.author).await?;
+        let effects = staged.store.effects();
+        let touched = effects.as_ref().map(custom_plugins::touched_in);
+        let touched = touched.unwrap_or_default();
+        let turn = self.admin.custom.turn(&self.admin.store, touched).await?;
+        let (store, author) = (staged.store.clone(), self.author.clone());
+        let write = async move { store.commit_staged(&author).await };
+        let committed = in_turn(turn, write).await?;
         let reply = reply(committed.revision);
         Ok(wait::answer(self.admin, self.wait, reply, committed).await)
     }
+}
+
+/// Commits, and keeps what is known of custom plugins in step with the store: to the end, even if the client has gone.
+async fn in_turn(
+    turn: Option<Turn>,
+    write: impl Future<Output = Result<Committed, WriteError>> + Send + 'static,
+) -> Result<Committed, WriteError> {
+    let Some(turn) = turn else {
+        return write.await;
+    };
+    let whole = tokio::spawn(async move {
+        let written = write.await;
+        match &written {
+            Ok(_) => turn.done(),
+            Err(WriteError::Rejected { .. }) => drop(turn),
+            Err(WriteError::Storage(_)) => turn.unclear(),
+        }
+        written
+    });
+    let whole = whole.await;
+    whole.map_err(|error| StoreError::Storage(error.to_string()))?
 }
 
 impl Admin {

@@ -12,6 +12,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use shared::entities::Entity;
 use shared::schema::Document;
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// How often a change is tried again when somebody else changed the document meanwhile. Of n clients at one document one
@@ -198,15 +199,24 @@ pub async fn show(admin: &Admin, entity: &'static Entity, stored: &Stored) -> An
     if entity.has_ttl {
         return Ok(present(StatusCode::OK, entity, &stored.document));
     }
+    if entity.computed.is_some() {
+        return Ok(present(StatusCode::OK, entity, &stored.document));
+    }
     Ok(Reply::json_bytes(StatusCode::OK, stored.payload.clone()))
 }
 
 /// A document as an answer shows it.
 pub fn present(status: StatusCode, entity: &'static Entity, document: &Document) -> Reply {
-    if entity.has_ttl {
-        return Reply::json(status, &expiry::shown(document));
+    Reply::json(status, &shown(entity, document))
+}
+
+/// A document with what answers show of it beyond what is stored.
+pub fn shown<'d>(entity: &'static Entity, document: &'d Document) -> Cow<'d, Document> {
+    match &entity.computed {
+        _ if entity.has_ttl => Cow::Owned(expiry::shown(document)),
+        Some(computed) => Cow::Owned(computed.shown(document)),
+        None => Cow::Borrowed(document),
     }
-    Reply::json(status, document)
 }
 
 /// Whether the collision is on the name that the address gave.

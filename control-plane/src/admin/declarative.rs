@@ -1,5 +1,6 @@
 //! `/config`: the whole configuration in one request, and as one answer (admin-api.md 12.1).
 
+use super::access::Role;
 use super::body::{self, Arguments, Encoding};
 use super::draft::{now, random_text};
 use super::error::Failure;
@@ -8,7 +9,7 @@ use super::openapi::shape::{count, map, object, text, words};
 use super::query::Query;
 use super::reply::{REVISION, Reply};
 use super::serve::Call;
-use super::{Admin, Answer, expiry};
+use super::{Admin, Answer, custom_plugins, expiry};
 use crate::store::Write;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
@@ -175,13 +176,16 @@ async fn import(mut call: Call<'_>) -> Answer {
     if wanted.check_hash && hash.is_some_and(|hash| admin.is_loaded(hash)) {
         return Ok(Reply::empty(StatusCode::NOT_MODIFIED));
     }
-    let (store, catalog) = (admin.store.clone(), admin.catalog);
+    let (store, catalog) = (admin.store.clone(), admin.custom.settled().clone());
     let lenient = admin.config.declarative_lenient_config;
     let plan = aside(move || {
         let (state, _) = store.state();
-        plan(source, &wanted, &state, catalog, lenient)
+        plan(source, &wanted, &state, &catalog, lenient)
     });
     let Plan { writes, reply } = plan.await??;
+    if custom_plugins::are_written(&writes) {
+        call.caller.permit(Role::Code)?;
+    }
     let reply = call.commit(writes, reply).await?;
     admin.remember(hash, &reply);
     Ok(reply)

@@ -30,7 +30,8 @@ impl Admin {
         let mut input = self.input(entity, arguments, owner, None).await?;
         input.extend(imprint);
         let explicit = input.contains_key("protocols");
-        let mut document = self.checked(|context| entity.complete(input, context))?;
+        let complete = move |context: &Context<'_>| entity.complete(input, context);
+        let mut document = self.checked_aside(entity, complete).await?;
         lifetime.stamp(&mut document, None);
         if explicit {
             self.check_protocols(entity, &document).await?;
@@ -51,8 +52,9 @@ impl Admin {
         let patch = self
             .input(entity, arguments, owner, Some(&stored.document))
             .await?;
-        let mut document =
-            self.checked(|context| entity.merge(&stored.document, patch, context))?;
+        let before = stored.document.clone();
+        let merge = move |context: &Context<'_>| entity.merge(&before, patch, context);
+        let mut document = self.checked_aside(entity, merge).await?;
         // An id never changes; like Kong, a PATCH that gives another one is not refused.
         document.insert("id".to_owned(), json!(stored.id));
         lifetime.stamp(&mut document, Some(&stored.document));
@@ -75,7 +77,7 @@ impl Admin {
             if let Some(stored) = stored {
                 name_plugin(entity, &mut document, stored);
             }
-            document = entity.infer(document, self.catalog, &self.form_options());
+            document = entity.infer(document, &self.catalog, &self.form_options());
         }
         if let Some(owner) = owner {
             document.insert(owner.field.to_owned(), json!({ "id": owner.id }));
@@ -84,6 +86,20 @@ impl Admin {
         self.resolve(entity, &mut document).await?;
         self.apply_aliases(entity, &mut document, aliases).await?;
         Ok(document)
+    }
+
+    /// As [`Admin::checked`]; off the I/O threads where an entity runs what it is sent.
+    async fn checked_aside(
+        &self,
+        entity: &'static Entity,
+        run: impl FnOnce(&Context<'_>) -> Result<Document, Violations> + Send + 'static,
+    ) -> Result<Document, Failure> {
+        if entity.own_check.is_none() {
+            return self.checked(run);
+        }
+        let admin = self.clone();
+        let checked = tokio::task::spawn_blocking(move || admin.checked(run)).await;
+        checked.map_err(|error| Failure::unexpected(&error))?
     }
 
     /// Runs a schema with what it cannot know by itself.
@@ -101,7 +117,7 @@ impl Admin {
         run: impl FnOnce(&Context<'_>) -> Result<T, Violations>,
     ) -> Result<T, Violations> {
         let context = Context {
-            catalog: self.catalog,
+            catalog: &self.catalog,
             now: now(),
             new_id: &Uuid::new_v4,
             random_text: &random_text,

@@ -71,14 +71,14 @@ pub async fn report(staged: &Admin, reply: &Reply) -> Answer {
         .expect("a stage remembers what was tried");
     let (before, _) = staged.store.state();
     let status = reply.status.as_u16();
-    let catalog = staged.catalog;
-    let work = move || render(status, &effects, &before, catalog);
+    let catalog = staged.custom.settled().clone();
+    let work = move || render(status, &effects, &before, &catalog);
     let body = tokio::task::spawn_blocking(work).await;
     body.map(|body| Reply::ok(&body))
         .map_err(|error| Failure::unexpected(&error))
 }
 
-fn render(status: u16, effects: &Effects, before: &State, catalog: &'static Catalog) -> Value {
+fn render(status: u16, effects: &Effects, before: &State, catalog: &Catalog) -> Value {
     let (mut created, mut changed, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
     for effect in &effects.effects {
         match (read(&effect.before), read(&effect.after)) {
@@ -108,7 +108,7 @@ fn render(status: u16, effects: &Effects, before: &State, catalog: &'static Cata
     body
 }
 
-fn foresee(effects: &Effects, before: &State, catalog: &'static Catalog) -> Result<Value, Issues> {
+fn foresee(effects: &Effects, before: &State, catalog: &Catalog) -> Result<Value, Issues> {
     let changes: Vec<Change> = effects.effects.iter().map(change).collect();
     let after = before
         .apply(&changes)

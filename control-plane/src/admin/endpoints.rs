@@ -2,9 +2,9 @@
 
 use super::lookup;
 use http::Method;
-use shared::entities::{self, Entity};
+use shared::entities::{self, CustomPlugin, Entity};
 use shared::schema::Kind;
-use shared::types::HIDDEN;
+use shared::types::{HIDDEN, Referenced};
 use std::sync::Arc;
 
 /// What an address answers to.
@@ -84,6 +84,10 @@ pub enum Fixed {
     ConsumerGroup,
     /// `/headgate/batch`
     Batch,
+    /// `/custom-plugins/validate`
+    ValidateCustomPlugin,
+    /// `/custom-plugins/{name}/status`
+    CustomPluginStatus,
 }
 
 /// One address.
@@ -169,6 +173,16 @@ const FIXED: &[(&str, &[Method], Fixed)] = &[
         Fixed::ConsumerGroup,
     ),
     ("/headgate/batch", POST, Fixed::Batch),
+    (
+        "/custom-plugins/validate",
+        POST,
+        Fixed::ValidateCustomPlugin,
+    ),
+    (
+        "/custom-plugins/{custom_plugins}/status",
+        GET,
+        Fixed::CustomPluginStatus,
+    ),
 ];
 
 /// Where Kong answers that it was built without WebAssembly; clients take that as an absent feature.
@@ -312,6 +326,20 @@ impl Action {
                     | Fixed::ConsumerGroup
             ),
             _ => true,
+        }
+    }
+
+    /// Whether there is no such address where custom plugins are switched off.
+    pub fn is_of_custom_plugins(self) -> bool {
+        match self {
+            Action::Collection(entity) | Action::Item(entity) => entity.kind == CustomPlugin::KIND,
+            Action::Fixed(fixed) => {
+                matches!(
+                    fixed,
+                    Fixed::ValidateCustomPlugin | Fixed::CustomPluginStatus
+                )
+            }
+            _ => false,
         }
     }
 

@@ -437,6 +437,27 @@ impl From<Rejection> for Failure {
                     None,
                 )
             }
+            Rejection::CustomPluginInUse { ref ids, .. } => structured(
+                StatusCode::CONFLICT,
+                19,
+                "referenced by others",
+                reason.to_string(),
+                Some(("fields", json!({ "@referenced_by": ids }))),
+            ),
+            Rejection::CustomPluginMisfit { ref faults, .. } => {
+                let of_plugin = |(id, fields): &(Uuid, Value)| (id.to_string(), fields.clone());
+                let faults: Document = faults.iter().map(of_plugin).collect();
+                structured(
+                    StatusCode::CONFLICT,
+                    2,
+                    "schema violation",
+                    reason.to_string(),
+                    Some(("fields", json!({ "plugins": faults }))),
+                )
+            }
+            Rejection::CustomPluginChanged { .. } => {
+                Failure::message(StatusCode::CONFLICT, format!("{reason}, try again"))
+            }
             Rejection::NotFound { kind, id } => Failure::missing(kind, "id", &id.to_string()),
             // Callers read and merge again on `Changed`; one that got here kept losing.
             Rejection::Changed { .. } => Failure::message(

@@ -5,7 +5,7 @@ use super::error::Failure;
 use super::query::{next_address, token};
 use super::reply::Reply;
 use super::serve::Call;
-use super::{Answer, expiry, names};
+use super::{Answer, crud, expiry, names};
 use crate::store::{Filter, Page, Search, Stored};
 use bytes::Bytes;
 use http::StatusCode;
@@ -154,9 +154,9 @@ fn render(entity: &'static Entity, documents: &[Stored], next: Option<Next>) -> 
         if !std::mem::take(&mut first) {
             body.push(b',');
         }
-        if entity.has_ttl {
-            let shown = Value::Object(expiry::shown(&stored.document));
-            body.extend_from_slice(shown.to_string().as_bytes());
+        if entity.has_ttl || entity.computed.is_some() {
+            let shown = crud::shown(entity, &stored.document).into_owned();
+            body.extend_from_slice(Value::Object(shown).to_string().as_bytes());
         } else {
             body.extend_from_slice(&stored.payload);
         }

@@ -16,6 +16,7 @@ pub(crate) mod certificate;
 mod commit;
 mod cors;
 mod crud;
+mod custom_plugins;
 mod debug;
 mod declarative;
 pub(crate) mod draft;
@@ -66,7 +67,9 @@ pub struct Admin {
     store: Store,
     hub: Hub,
     config: Arc<Config>,
-    catalog: &'static Catalog,
+    /// The plugins that may be named, as they were when the request came.
+    catalog: Arc<Catalog>,
+    custom: Arc<custom_plugins::Known>,
     /// This process, in `GET /`.
     node_id: Uuid,
     hostname: Arc<str>,
@@ -106,14 +109,18 @@ impl Drop for Serving<'_> {
 }
 
 impl Admin {
-    pub fn new(store: Store, hub: Hub, config: Config) -> Arc<Admin> {
-        lua::answer_schemas(config.lua());
-        let endpoints = endpoints::all(config.admin_legacy_aliases);
+    /// `catalog`: the plugins of the settings ([`Config::catalog`]).
+    pub fn new(store: Store, hub: Hub, config: Config, catalog: Arc<Catalog>) -> Arc<Admin> {
+        let mut endpoints = endpoints::all(config.admin_legacy_aliases);
+        // Clients take 404 for an absent feature (admin-api.md 8.17).
+        endpoints
+            .retain(|endpoint| catalog.is_streaming() || !endpoint.action.is_of_custom_plugins());
         let hostname = hostname::get().unwrap_or_default();
         Arc::new(Admin {
             store,
             hub,
-            catalog: Catalog::builtin(),
+            custom: Arc::new(custom_plugins::Known::new(catalog.clone())),
+            catalog,
             node_id: Uuid::new_v4(),
             hostname: hostname.to_string_lossy().into(),
             endpoints: endpoints.into_iter().map(Arc::new).collect(),
@@ -131,8 +138,18 @@ impl Admin {
         let store = self.store.stage().await?;
         Ok(Admin {
             store,
+            custom: Arc::new(self.custom.staged()),
             // A load that is only tried must be in nobody's way, and nobody may take it for done.
             loads: Arc::default(),
+            ..self.clone()
+        })
+    }
+
+    /// The same, with the custom plugins that are stored by now.
+    async fn current(&self) -> Result<Admin, StoreError> {
+        let current = self.custom.current(&self.store).await?;
+        Ok(Admin {
+            catalog: current.catalog.clone(),
             ..self.clone()
         })
     }

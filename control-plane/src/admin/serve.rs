@@ -1,5 +1,6 @@
 //! What all requests share: methods, body types and limits, CORS, and the headers of every answer.
 
+use super::access::Caller;
 use super::body::{self, Arguments, Encoding};
 use super::endpoints::{Action, Endpoint, Fixed};
 use super::error::Failure;
@@ -7,8 +8,8 @@ use super::query::Query;
 use super::reply::Reply;
 use super::wait::Wait;
 use super::{
-    Admin, Answer, access, apis, batch, cors, crud, debug, declarative, dry_run, groups, list,
-    nested, nodes, openapi, schemas, status, tags, targets, upload,
+    Admin, Answer, access, apis, batch, cors, crud, custom_plugins, debug, declarative, dry_run,
+    groups, list, nested, nodes, openapi, schemas, status, tags, targets, upload,
 };
 use crate::store::Author;
 use axum::body::{Body, HttpBody};
@@ -34,7 +35,9 @@ pub struct Call<'a> {
     pub keys: Vec<String>,
     pub query: Query,
     pub arguments: Arguments,
-    /// Who asks, for the change log and the audit.
+    /// Who asks.
+    pub caller: Caller,
+    /// The same, for the change log and the audit.
     pub author: Author,
     /// Whether a write is answered only after nodes run it.
     pub wait: Option<Wait>,
@@ -121,13 +124,15 @@ async fn answer(admin: &Admin, endpoint: &Endpoint, head: &Parts, body: Body) ->
         _ => Wait::parse(&query)?,
     };
     let dry_run = method != Method::GET && dry_run::wanted(&query)?;
-    let rehearsal = match dry_run {
+    let admin = match dry_run {
         true if !endpoint.action.writes_documents() => return Err(dry_run::impossible()),
-        true => Some(admin.staged().await?),
-        false => None,
+        true => admin.staged().await?,
+        false => admin.clone(),
     };
+    let admin = admin.current().await?;
     let call = Call {
-        admin: rehearsal.as_ref().unwrap_or(admin),
+        admin: &admin,
+        caller: caller.clone(),
         method,
         path,
         author: caller.author(format!("{} {}", head.method, endpoint.told(path))),
@@ -137,9 +142,9 @@ async fn answer(admin: &Admin, endpoint: &Endpoint, head: &Parts, body: Body) ->
         arguments,
     };
     let reply = act(endpoint.action, call).await?;
-    match rehearsal {
-        None => Ok(reply),
-        Some(staged) => dry_run::report(&staged, &reply).await,
+    match dry_run {
+        false => Ok(reply),
+        true => dry_run::report(&admin, &reply).await,
     }
 }
 
@@ -209,6 +214,8 @@ async fn act_fixed(fixed: Fixed, call: Call<'_>) -> Answer {
         Fixed::ConsumerGroups => groups::members(call, groups::CONSUMERS).await,
         Fixed::ConsumerGroup => groups::leave(call, groups::CONSUMERS).await,
         Fixed::Batch => batch::run(call).await,
+        Fixed::ValidateCustomPlugin => custom_plugins::validate(call).await,
+        Fixed::CustomPluginStatus => custom_plugins::status(&call).await,
     }
 }
 

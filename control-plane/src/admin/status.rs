@@ -154,7 +154,7 @@ fn configuration(call: &Call<'_>) -> Value {
         "admin_listeners": listeners(&config.admin_listen),
         "proxy_listeners": [],
         "stream_listeners": [],
-        "plugins": ["bundled"],
+        "plugins": config.plugins.0,
     });
     shown.extend(more.as_object().cloned().unwrap_or_default());
     Value::Object(shown)

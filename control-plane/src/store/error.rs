@@ -1,5 +1,6 @@
 //! Why the store did not.
 
+use serde_json::Value;
 use shared::schema::Document;
 use uuid::Uuid;
 
@@ -73,9 +74,27 @@ pub enum Rejection {
         by: String,
         by_id: Uuid,
     },
+    /// Plugins use a custom plugin that would be gone.
+    #[error("the custom plugin '{name}' is in use by plugins: {}", listed(ids))]
+    CustomPluginInUse { name: String, ids: Vec<Uuid> },
+    /// Plugins are told what a custom plugin would not take any more; errors by field, as answers tell them.
+    #[error("plugins do not fit what the custom plugin '{name}' would become: {}", listed(faults.iter().map(|(id, _)| id)))]
+    CustomPluginMisfit {
+        name: String,
+        faults: Vec<(Uuid, Value)>,
+    },
+    /// A plugin was checked against what its custom plugin is no more.
+    #[error("the custom plugin '{name}' changed while plugin {id} was written")]
+    CustomPluginChanged { name: String, id: Uuid },
     #[error("there is no '{kind}' {id}")]
     NotFound { kind: &'static str, id: Uuid },
     /// The document is not the expected one any more: read again.
     #[error("'{kind}' {id} changed meanwhile")]
     Changed { kind: &'static str, id: Uuid },
+}
+
+/// Ids, with commas between them.
+fn listed<'a>(ids: impl IntoIterator<Item = &'a Uuid>) -> String {
+    let ids: Vec<String> = ids.into_iter().map(Uuid::to_string).collect();
+    ids.join(", ")
 }

@@ -243,7 +243,7 @@ async fn a_bad_request_for_a_token_names_its_members() {
     let refused = plane.post("/headgate/admin-tokens", body).await.expect(400);
     assert_eq!(refused["code"], 2);
     let fields = &refused["fields"];
-    assert_eq!(fields["role"], "expected one of: read, write, admin");
+    assert_eq!(fields["role"], "expected one of: read, write, code, admin");
     assert_eq!(fields["x"], "unknown field");
     assert_eq!(
         fields["expires"],

@@ -76,6 +76,22 @@ impl Caller {
         Author::new(self.name.clone()).at(self.from).doing(action)
     }
 
+    /// Whether the role is enough.
+    ///
+    /// # Errors
+    /// 403 if it is not.
+    pub fn permit(&self, needed: Role) -> Result<(), Failure> {
+        if self.role >= needed {
+            return Ok(());
+        }
+        let (name, role) = (&self.name, self.role);
+        let from = self.from.map(tracing::field::display);
+        tracing::warn!(who = %name, from, %role, %needed, "refused by the Admin API");
+        Err(Failure::forbidden(format!(
+            "'{name}' has the role '{role}', and this needs '{needed}'"
+        )))
+    }
+
     fn without_token(name: &str, from: Option<IpAddr>) -> Caller {
         Caller {
             name: name.to_owned(),
@@ -139,16 +155,8 @@ impl Admin {
         method: &Method,
     ) -> Result<Caller, Failure> {
         let caller = self.identify(arrival, headers).await?;
-        let needed = needed(action, method);
-        if caller.role >= needed {
-            return Ok(caller);
-        }
-        let (name, role) = (&caller.name, caller.role);
-        let from = caller.from.map(tracing::field::display);
-        tracing::warn!(who = %name, from, %role, %needed, "refused by the Admin API");
-        Err(Failure::forbidden(format!(
-            "'{name}' has the role '{role}', and this needs '{needed}'"
-        )))
+        caller.permit(needed(action, method))?;
+        Ok(caller)
     }
 }
 

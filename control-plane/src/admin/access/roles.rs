@@ -13,19 +13,22 @@ pub enum Role {
     Read,
     /// Change the configuration.
     Write,
+    /// Change custom plugins as well: code that nodes run (custom-plugins.md 7.2).
+    Code,
     /// Hand out tokens, read the audit, steer the process.
     Admin,
 }
 
 impl Role {
     /// The words, in the order of power.
-    pub const WORDS: [&'static str; 3] = ["read", "write", "admin"];
+    pub const WORDS: [&'static str; 4] = ["read", "write", "code", "admin"];
 
     /// Reads one of the words.
     pub fn parse(word: &str) -> Option<Role> {
         match word {
             "read" => Some(Role::Read),
             "write" => Some(Role::Write),
+            "code" => Some(Role::Code),
             "admin" => Some(Role::Admin),
             _ => None,
         }
@@ -52,7 +55,9 @@ pub fn needed(action: &Action, method: &Method) -> Role {
         Action::Fixed(Fixed::ValidateEntity | Fixed::ValidatePlugin | Fixed::ValidateVault) => {
             Role::Read
         }
+        Action::Fixed(Fixed::ValidateCustomPlugin) => Role::Code,
         _ if reads => Role::Read,
+        _ if action.is_of_custom_plugins() => Role::Code,
         _ => Role::Write,
     }
 }
@@ -64,7 +69,7 @@ mod tests {
 
     #[test]
     fn roles_are_words_in_the_order_of_power() {
-        assert!(Role::Read < Role::Write && Role::Write < Role::Admin);
+        assert!(Role::Read < Role::Write && Role::Write < Role::Code && Role::Code < Role::Admin);
         for word in Role::WORDS {
             let role = Role::parse(word).expect("a word of the list");
             assert_eq!(role.to_string(), word);
@@ -79,6 +84,24 @@ mod tests {
             ("/services", Method::GET, Role::Read),
             ("/services", Method::POST, Role::Write),
             ("/services/{services}", Method::DELETE, Role::Write),
+            ("/custom-plugins", Method::GET, Role::Read),
+            ("/custom-plugins", Method::POST, Role::Code),
+            (
+                "/custom-plugins/{custom_plugins}",
+                Method::PATCH,
+                Role::Code,
+            ),
+            (
+                "/custom-plugins/{custom_plugins}",
+                Method::DELETE,
+                Role::Code,
+            ),
+            ("/custom-plugins/validate", Method::POST, Role::Code),
+            (
+                "/custom-plugins/{custom_plugins}/status",
+                Method::GET,
+                Role::Read,
+            ),
             ("/schemas/plugins/validate", Method::POST, Role::Read),
             ("/schemas/vaults/validate", Method::POST, Role::Read),
             ("/headgate/tokens", Method::POST, Role::Admin),

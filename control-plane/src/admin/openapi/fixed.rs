@@ -3,7 +3,8 @@
 use super::About;
 use crate::admin::endpoints::Fixed;
 use crate::admin::{
-    access, batch, debug, declarative, groups, nodes, openapi, schemas, status, tags, targets,
+    access, batch, custom_plugins, debug, declarative, groups, nodes, openapi, schemas, status,
+    tags, targets,
 };
 use http::Method;
 use serde_json::json;
@@ -34,6 +35,8 @@ pub fn about(fixed: Fixed, method: &Method) -> About {
         Fixed::Nodes => nodes::about_list(),
         Fixed::Tokens => nodes::about_create_token(),
         Fixed::Batch => batch::about(),
+        Fixed::ValidateCustomPlugin => custom_plugins::about_validate(),
+        Fixed::CustomPluginStatus => custom_plugins::about_status(),
         Fixed::AdminTokens => access::about_tokens(method),
         Fixed::AdminToken => access::about_token(method),
         Fixed::Audit => access::about_audit(),

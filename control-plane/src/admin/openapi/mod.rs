@@ -23,19 +23,24 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 use shared::plugins::Catalog;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// The document, made when it is first asked for.
-pub type Cached = OnceLock<Bytes>;
+/// The document and the plugins that it was made for, once somebody has asked for it.
+pub type Cached = Mutex<Option<(Arc<Catalog>, Bytes)>>;
 
 /// `GET /openapi.json`
 pub fn serve(call: &Call<'_>) -> Answer {
     let admin = call.admin;
-    let bytes = admin.openapi.get_or_init(|| {
-        let document = document(&admin.endpoints, admin.catalog);
-        Bytes::from(document.to_string())
-    });
-    Ok(Reply::json_bytes(StatusCode::OK, bytes.clone()))
+    let cached = || admin.openapi.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = cached().clone();
+    let known = known.filter(|(catalog, _)| Arc::ptr_eq(catalog, &admin.catalog));
+    if let Some((_, bytes)) = known {
+        return Ok(Reply::json_bytes(StatusCode::OK, bytes));
+    }
+    let document = document(&admin.endpoints, &admin.catalog);
+    let bytes = Bytes::from(document.to_string());
+    *cached() = Some((admin.catalog.clone(), bytes.clone()));
+    Ok(Reply::json_bytes(StatusCode::OK, bytes))
 }
 
 /// What [`serve`] answers.
