@@ -102,7 +102,7 @@ fn a_mistake_stops_the_start_with_a_suggestion() {
         ),
         (
             &["admin-token", "create", "--role", "root", "--name", "a"],
-            "possible values: read, write, admin",
+            "possible values: read, write, code, admin",
         ),
         (&["admin-token", "create", "--role", "read"], "--name"),
         (

@@ -6,6 +6,7 @@ mod admin_api;
 mod admin_token;
 mod backup;
 mod config;
+mod plugin;
 mod reach;
 mod token;
 
@@ -27,6 +28,7 @@ Examples:
   headgate-cp settings                           every setting's value and where it came from
   headgate-cp token create                       a word with which one data plane joins
   headgate-cp config apply kong.yaml             makes the configuration what a file says
+  headgate-cp plugin push ./my-plugin            stores a plugin written in Lua
   headgate-cp admin-token create --role write --name ci
                                                  lets a program use the Admin API from elsewhere
 
@@ -61,6 +63,7 @@ fn command() -> Command {
         )
         .subcommand(token::command())
         .subcommand(config::command())
+        .subcommand(plugin::command())
         .subcommand(admin_token::command())
         .subcommand(backup::backup_command())
         .subcommand(backup::restore_command())
@@ -71,6 +74,7 @@ fn dispatch(matches: &ArgMatches) -> Result<(), Exit> {
         Some(("settings", _)) => say(&report(&read::<Config>(PROGRAM, matches)?.values)),
         Some(("token", _)) => token::main(matches),
         Some(("config", _)) => config::main(matches),
+        Some(("plugin", _)) => plugin::main(matches),
         Some(("admin-token", _)) => admin_token::main(matches),
         Some(("backup", _)) => backup::back_up_main(matches),
         Some(("restore", _)) => backup::restore_main(matches),

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 use shared::declarative::{Change, Mode};
-use shared::entities::{self, Entity};
+use shared::entities::{self, CustomPlugin, Entity};
 use shared::plugins::Catalog;
 use shared::schema::{Document, Kind, Schema};
 use shared::sync::State;
+use shared::types::Referenced;
 use uuid::Uuid;
 
 use super::Failure;
@@ -39,15 +40,23 @@ pub(super) struct FieldChange {
 }
 
 /// Compares what runs with what a file asks for; `running` is an export.
-pub(super) fn compare(running: &str, file: &File, mode: Mode) -> Result<Vec<Difference>, Failure> {
+pub(super) fn compare(
+    catalog: &Catalog,
+    running: &str,
+    file: &File,
+    mode: Mode,
+) -> Result<Vec<Difference>, Failure> {
     let exported = File {
         name: "the export".to_owned(),
         text: running.to_owned(),
     };
-    let exported = exported.load(&State::new(), Mode::Replace);
+    let exported = exported.load(catalog, &State::new(), Mode::Replace);
     let exported = exported.map_err(|error| Failure::Strange(error.to_string()))?;
     let state = state_of(&exported);
-    let loaded = file.load(&state, mode)?;
+    let loaded = file.load(catalog, &state, mode)?;
+    let both = exported.iter().chain(&loaded);
+    let custom = both.filter(|one| one.entity.kind == CustomPlugin::KIND);
+    let catalog = catalog.with_streamed(custom.map(|one| &one.document));
     let mut found = Vec::new();
     for one in &loaded {
         let what = match one.change {
@@ -57,6 +66,7 @@ pub(super) fn compare(running: &str, file: &File, mode: Mode) -> Result<Vec<Diff
                 let before = state.get(one.entity.kind, &one.id);
                 let before = before.map(|bytes| serde_json::from_slice(bytes).unwrap_or_default());
                 What::Changed(fields(
+                    &catalog,
                     one.entity,
                     &before.unwrap_or_default(),
                     &one.document,
@@ -100,9 +110,14 @@ fn name(entity: &Entity, document: &Document) -> Option<String> {
 }
 
 /// The values that differ, at the deepest place where both sides are records.
-fn fields(entity: &Entity, before: &Document, after: &Document) -> Vec<FieldChange> {
+fn fields(
+    catalog: &Catalog,
+    entity: &Entity,
+    before: &Document,
+    after: &Document,
+) -> Vec<FieldChange> {
     let plugin = after.get("name").and_then(Value::as_str);
-    let config = plugin.and_then(|name| Catalog::builtin().plugin(name));
+    let config = plugin.and_then(|name| catalog.plugin(name));
     let mut found = Vec::new();
     let mut walk = Walk {
         config: config.map(|plugin| &plugin.config),

@@ -44,16 +44,21 @@ impl File {
     }
 
     /// The file's documents over those that exist.
-    pub(super) fn load(&self, state: &State, mode: Mode) -> Result<Vec<Loaded>, Failure> {
-        let options = options(state, mode);
+    pub(super) fn load(
+        &self,
+        catalog: &Catalog,
+        state: &State,
+        mode: Mode,
+    ) -> Result<Vec<Loaded>, Failure> {
+        let options = options(catalog, state, mode);
         declarative::load(&self.parse()?, &options).map_err(|report| self.wrong(&report))
     }
 
     /// What is in a file that is good; everything that is wrong with one that is not.
-    pub(super) fn validate(&self) -> Result<String, Failure> {
-        let loaded = self.load(&State::new(), Mode::Replace)?;
+    pub(super) fn validate(&self, catalog: &Catalog) -> Result<String, Failure> {
+        let loaded = self.load(catalog, &State::new(), Mode::Replace)?;
         // What a node would say.
-        Model::build(&state_of(&loaded), None, Catalog::builtin()).map_err(|issues| {
+        Model::build(&state_of(&loaded), None, catalog).map_err(|issues| {
             let mistake = |issue: &shared::model::Issue| Mistake {
                 at: None,
                 path: String::new(),
@@ -101,9 +106,9 @@ impl File {
 }
 
 /// As the Admin API loads files by default.
-fn options(state: &State, mode: Mode) -> Options<'_> {
+fn options<'a>(catalog: &'a Catalog, state: &'a State, mode: Mode) -> Options<'a> {
     Options {
-        catalog: Catalog::builtin(),
+        catalog,
         now: now(),
         new_id: &Uuid::new_v4,
         random_text: &random_text,

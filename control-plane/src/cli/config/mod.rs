@@ -14,6 +14,7 @@ use std::path::Path;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use shared::declarative::{Format, Mistake, Mode};
+use shared::plugins::installed::InstallError;
 use shared::settings::{Exit, read, say};
 
 use self::api::{Api, Counts};
@@ -55,6 +56,8 @@ enum Failure {
     #[error("the control plane's configuration cannot be read: {0} (is it of another release?)")]
     Strange(String),
     #[error(transparent)]
+    Plugin(#[from] InstallError),
+    #[error(transparent)]
     Admin(#[from] AdminError),
     #[error(
         "admin_listen is off, so that there is nobody to ask (name an Admin API with --admin URL)"
@@ -79,6 +82,7 @@ impl Failure {
         match self {
             Failure::Admin(AdminError::Unreachable { .. }) => Exit::Unreachable,
             Failure::Admin(AdminError::Url(_) | AdminError::Certificates { .. })
+            | Failure::Plugin(_)
             | Failure::Nobody => Exit::Usage,
             _ => Exit::Failed,
         }
@@ -162,11 +166,12 @@ pub(super) fn main(matches: &ArgMatches) -> Result<(), Exit> {
     let (name, verb) = config
         .subcommand()
         .expect("clap requires what is behind `config`");
-    if name == "validate" {
-        let done = File::read(verb).and_then(|file| file.validate());
-        return say(&format!("{}\n", done.map_err(failed)?));
-    }
     let settings = read::<Config>(PROGRAM, matches)?.value;
+    lua::answer_schemas(settings.lua());
+    if name == "validate" {
+        let validated = || File::read(verb)?.validate(&settings.catalog()?);
+        return say(&format!("{}\n", validated().map_err(failed)?));
+    }
     let mode = match verb.try_get_one::<bool>("prune") {
         Ok(Some(true)) => Mode::Prune,
         _ => Mode::Merge,
@@ -175,7 +180,7 @@ pub(super) fn main(matches: &ArgMatches) -> Result<(), Exit> {
         let api = Api::reach(&settings, verb).map_err(failed)?;
         match name {
             "export" => export(&api, verb).await.map_err(failed),
-            "diff" => diff(&api, verb, mode).await,
+            "diff" => diff(&api, &settings, verb, mode).await,
             _ => load(&api, verb, mode).await.map_err(failed),
         }
     })
@@ -202,12 +207,13 @@ async fn load(api: &Api, verb: &ArgMatches, mode: Mode) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn diff(api: &Api, verb: &ArgMatches, mode: Mode) -> Result<(), Exit> {
+async fn diff(api: &Api, settings: &Config, verb: &ArgMatches, mode: Mode) -> Result<(), Exit> {
     let compared = async {
+        let catalog = settings.catalog()?;
         let file = File::read(verb)?;
         file.parse()?;
         let running = api.export(Format::Json).await?;
-        difference::compare(&running, &file, mode)
+        difference::compare(&catalog, &running, &file, mode)
     };
     let changes = compared.await.map_err(failed)?;
     say(&show::changes(&changes))?;
