@@ -58,6 +58,10 @@ pub(crate) fn declare(
     source: Source<'_>,
 ) -> Result<Declaration, Vec<SourceError>> {
     let wrong = |field| move |message| SourceError { field, message };
+    // Not even a schema is run then.
+    if options.trust == Trust::Nothing && !source.trusted {
+        return Err(vec![wrong("handler")(Failure::Off.to_string())]);
+    }
     let shape = crate::schema::read(&source).map_err(wrong("schema"));
     let handler = checked(options, state, source).map_err(wrong("handler"));
     match (shape, handler) {
@@ -74,9 +78,6 @@ pub(crate) fn declare(
 type Found = (i32, String, Vec<&'static str>);
 
 fn checked(options: &Options, state: &State, source: Source<'_>) -> Result<Found, String> {
-    if options.trust == Trust::Nothing && !source.trusted {
-        return Err(Failure::Off.to_string());
-    }
     let script = Script::module(HANDLER, source.handler).map_err(|error| error.to_string())?;
     if !source.trusted && options.trust == Trust::Sandbox {
         requires::check(HANDLER, source.handler)?;

@@ -50,6 +50,11 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
     ("coroutine", All, Seen(&["coroutine"])),
     ("io", All, Seen(&["io"])),
     ("jit", All, Seen(&["jit"])),
+    (
+        "kong.db.schema.typedefs",
+        Own,
+        Rust(crate::schema::typedefs),
+    ),
     ("math", All, Seen(&["math"])),
     ("ngx.base64", All, Seen(&["ngx", "base64"])),
     ("ngx.re", All, Seen(&["ngx", "re"])),

@@ -9,7 +9,7 @@ use shared::schema::{Custom, Field, Kind, Schema};
 use super::node::Node;
 
 /// Every attribute of a field and the types that may have it; no types are all of them.
-static ATTRIBUTES: &[(&str, &[&str])] = &[
+pub(super) static ATTRIBUTES: &[(&str, &[&str])] = &[
     ("abstract", ANY),
     ("auto", ANY),
     ("between", NUMBERS),

@@ -5,8 +5,17 @@ use std::cell::Cell;
 use mlua::{Lua, Table, Value};
 use serde_json::{Map, Number, Value as Json};
 
-/// A document as a function of a schema sees it.
+/// A document as a function of a schema sees it. A field that is wrong may hold anything, as deep as one likes.
 pub(super) fn to_lua(lua: &Lua, value: &Json) -> mlua::Result<Value> {
+    nested(lua, value, 0)
+}
+
+fn nested(lua: &Lua, value: &Json, depth: usize) -> mlua::Result<Value> {
+    const DEEPEST: usize = 1000;
+    if depth > DEEPEST {
+        let text = format!("more than {DEEPEST} values within each other");
+        return Err(mlua::Error::RuntimeError(text));
+    }
     Ok(match value {
         Json::Null => Value::NULL,
         Json::Bool(bool) => Value::Boolean(*bool),
@@ -15,14 +24,14 @@ pub(super) fn to_lua(lua: &Lua, value: &Json) -> mlua::Result<Value> {
         Json::Array(items) => {
             let table = lua.create_table_with_capacity(items.len(), 0)?;
             for (place, item) in (1..).zip(items) {
-                table.raw_set(place, to_lua(lua, item)?)?;
+                table.raw_set(place, nested(lua, item, depth + 1)?)?;
             }
             Value::Table(table)
         }
         Json::Object(members) => {
             let table = lua.create_table_with_capacity(0, members.len())?;
             for (name, member) in members {
-                table.raw_set(name.as_str(), to_lua(lua, member)?)?;
+                table.raw_set(name.as_str(), nested(lua, member, depth + 1)?)?;
             }
             Value::Table(table)
         }

@@ -53,6 +53,7 @@ fn fault(field: &str, value: Value) -> Value {
 
 mod attributes;
 mod checks;
+mod documents;
 mod functions;
 mod hostile;
 mod plugins;

@@ -119,6 +119,8 @@ return { name = 'my-plugin', fields = { { config = { type = 'record', fields = {
     ] {
         assert_eq!(judged(&shape.config, sent.clone()).1, expected, "{sent}");
     }
+    let shown = shape.config.render(None);
+    assert_eq!(shown.get("entity_checks"), None, "functions are not shown");
     // On another thread the file is run once more.
     let elsewhere = std::thread::spawn(move || judged(&shape.config, json!({ "it": "b" })).1);
     assert_eq!(

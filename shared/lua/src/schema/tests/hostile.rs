@@ -196,3 +196,65 @@ fn large_schemas_are_read() {
         Some(&json!(300))
     );
 }
+
+#[test]
+fn whatever_an_attribute_holds_is_taken_or_refused_with_its_path() {
+    const ODD: &[&str] = &[
+        "true",
+        "-1",
+        "0.5",
+        "0/0",
+        "math.huge",
+        "''",
+        "'%'",
+        "'\\255'",
+        "{}",
+        "{ 1, 2 }",
+        "{ 'a', 'b' }",
+        "{ a = {} }",
+        "{ {} }",
+        "{ [2] = 1 }",
+        "{ [print] = 1 }",
+        "print",
+        "ngx.null",
+        "setmetatable({}, { __index = error })",
+    ];
+    const KINDS: &[&str] = &[
+        "type = 'string'",
+        "type = 'number'",
+        "type = 'boolean'",
+        "type = 'set', elements = { type = 'string' }",
+        "type = 'map', keys = { type = 'string' }, values = { type = 'string' }",
+        "type = 'record', fields = {}",
+    ];
+    let documents = [
+        json!(""),
+        json!("a"),
+        json!(1.5),
+        json!(true),
+        json!(["a", 1]),
+        json!({ "a": [] }),
+        Value::Null,
+    ];
+    let mut taken = 0;
+    for kind in KINDS {
+        for (attribute, _) in super::super::fields::ATTRIBUTES {
+            for odd in ODD {
+                let field = format!("{{ {kind}, ['{attribute}'] = {odd} }}");
+                match with_fields(&format!("{{ it = {field} }}")) {
+                    Ok(shape) => {
+                        taken += 1;
+                        for document in &documents {
+                            judged(&shape.config, json!({ "it": document }));
+                        }
+                    }
+                    Err(error) => assert!(
+                        error.starts_with("fields.config.fields.it"),
+                        "{field}: {error}"
+                    ),
+                }
+            }
+        }
+    }
+    assert!(taken > 100, "{taken}");
+}

@@ -293,3 +293,17 @@ fn every_rule_is_named_by_a_definition_and_every_named_rule_exists() {
         assert!(shape(&source).is_ok(), "{name}");
     }
 }
+
+#[test]
+fn handlers_may_require_the_definitions_too() {
+    let source = "return { PRIORITY = 1, VERSION = '1.0.0', port = require('kong.db.schema.typedefs').port { default = 1 } }";
+    crate::answer_schemas(crate::Options::default());
+    let plugin = shared::plugins::custom::read(Source {
+        name: "defining",
+        schema: "return { name = 'defining', fields = {} }",
+        handler: source,
+        trusted: false,
+        folder: None,
+    });
+    assert!(plugin.is_ok(), "{plugin:?}");
+}
