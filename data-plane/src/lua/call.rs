@@ -12,19 +12,20 @@ use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lua::mlua::{Function, IntoLuaMulti, MultiValue};
 use lua::pdk::Phase;
 use lua::{Failure, Raise, State};
 
+use super::health::{self, Shard};
 use crate::carried::deadline::{Elapsed, Guard};
 use crate::plugins::{Answer, Hello};
 use crate::proxy::ctx::Ctx;
 use uuid::Uuid;
 
 /// Whose code runs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Identity {
     /// The plugin's name.
     pub name: Arc<str>,
@@ -34,6 +35,21 @@ pub struct Identity {
     pub trusted: bool,
     /// The plugin entity whose configuration it is; nil for what runs without one.
     pub id: Uuid,
+    /// This worker's counters of it.
+    health: Arc<Shard>,
+}
+
+impl Identity {
+    /// Of the plugin `name`, which logs call `label`, for one of its configurations. It belongs to this worker.
+    pub fn new(name: Arc<str>, label: Arc<str>, trusted: bool, id: Uuid) -> Self {
+        Self {
+            health: health::shard(&name),
+            name,
+            label,
+            trusted,
+            id,
+        }
+    }
 }
 
 /// One call of a handler, a function or a timer's callback.
@@ -158,7 +174,8 @@ impl<'c> Call<'c> {
         };
         let mut running = pin!(running);
         let mut guard = Guard::default();
-        std::future::poll_fn(|cx| {
+        let began = Instant::now();
+        let outcome = std::future::poll_fn(|cx| {
             let polled = self.entered(|| running.as_mut().poll(cx));
             if let Some(halted) = self.halted.take() {
                 return Poll::Ready(Outcome::Halted(halted));
@@ -171,7 +188,11 @@ impl<'c> Call<'c> {
                     .map(|Elapsed| Outcome::TimedOut(limits.wall)),
             }
         })
-        .await
+        .await;
+        let (took, failure) = (began.elapsed(), outcome.failure());
+        let health = &self.plugin.health;
+        health.ended(self.phase, took, failure.as_deref());
+        outcome
     }
 
     /// The same in a phase that may not wait.

@@ -1,9 +1,11 @@
 //! Lua plugins on a node: the calls of their handlers, and what these may ask of a request and of the world.
 //!
-//! [`worker`] is the Lua of one thread, [`plugin`] a configured plugin, [`call`] one call of its handler; [`pdk`] is what
+//! [`worker`] is the Lua of one thread, [`plugin`] a configured plugin, [`call`] one call of its handler,
+//! [`health`] how calls end; [`pdk`] is what
 //! the `kong` and `ngx` tables do, [`outbound`] how plugins call other services.
 
 pub mod call;
+pub mod health;
 mod kept;
 pub mod outbound;
 pub mod pdk;

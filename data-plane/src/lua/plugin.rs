@@ -97,12 +97,12 @@ impl Code {
 
     /// As whom it runs with a configuration.
     fn identity(&self, id: Uuid) -> Identity {
-        Identity {
-            name: self.plugin.name.as_ref().into(),
-            label: self.label.clone(),
-            trusted: self.plugin.trusted,
+        Identity::new(
+            self.plugin.name.as_ref().into(),
+            self.label.clone(),
+            self.plugin.trusted,
             id,
-        }
+        )
     }
 
     /// A worker begins to serve a revision that has this code.

@@ -35,12 +35,12 @@ pub(crate) fn outcome(ctx: Option<&mut Ctx>, phase: Phase, source: &str) -> Outc
         Value::Function(handler) => handler,
         other => panic!("{other:?} is no function"),
     };
-    let identity = Rc::new(Identity {
-        name: "test".into(),
-        label: "test@1.0.0 00000000".into(),
-        trusted: false,
-        id: INSTANCE,
-    });
+    let identity = Rc::new(Identity::new(
+        "test".into(),
+        "test@1.0.0 00000000".into(),
+        false,
+        INSTANCE,
+    ));
     let mut call = Call::new(phase, identity, ctx);
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {

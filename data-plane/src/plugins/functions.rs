@@ -79,12 +79,7 @@ impl<C: PluginConfig> Handler<C> {
                     chunks.push(RefCell::new(state.load_chunk(script)?));
                 }
             }
-            let identity = Identity {
-                name: self.name.clone(),
-                label: self.name.clone(),
-                trusted: false,
-                id: self.id,
-            };
+            let identity = Identity::new(self.name.clone(), self.name.clone(), false, self.id);
             Ok(Loaded {
                 state: state.clone(),
                 identity: Rc::new(identity),

@@ -165,6 +165,7 @@ impl Metrics {
 
     /// The table of this plane in the Prometheus text format.
     pub fn render(&self, out: &mut String) {
+        crate::lua::health::render(out);
         head(
             out,
             "headgate_http_requests_total",

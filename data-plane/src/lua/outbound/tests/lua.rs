@@ -22,12 +22,12 @@ pub(in crate::lua) async fn run(phase: Phase, trusted: bool, source: &str) -> St
         .set_name("=mine")
         .set_environment(environment);
     let function: Function = chunk.into_function().expect("it compiles");
-    let identity = Identity {
-        name: Arc::from("mine"),
-        label: Arc::from("mine@1.0.0"),
+    let identity = Identity::new(
+        Arc::from("mine"),
+        Arc::from("mine@1.0.0"),
         trusted,
-        id: Uuid::nil(),
-    };
+        Uuid::nil(),
+    );
     let mut call = Call::new(phase, Rc::new(identity), None);
     let limits = Limits {
         cpu: Duration::from_secs(5),
