@@ -75,6 +75,11 @@ impl Code {
         })
     }
 
+    /// As logs name it: `name@1.0.0 0a1b2c3d`.
+    pub fn label(&self) -> &Arc<str> {
+        &self.label
+    }
+
     /// The plugin.
     pub fn plugin(&self) -> &Arc<CustomPlugin> {
         &self.plugin
@@ -204,16 +209,11 @@ impl LuaPlugin {
         })
     }
 
-    /// What a call's failure says in the log, with the way there.
-    fn complaint(&self, phase: Phase, failure: &str) -> String {
-        format!("[{}] {}: {failure}", self.code.label, phase.name())
-    }
-
     async fn call(&self, phase: Phase, about: About<'_>) -> Flow {
         let (instance, method) = match self.method(phase) {
             Ok(Some(found)) => found,
             Ok(None) => return Flow::Continue,
-            Err(failure) => return Flow::Fail(self.complaint(phase, &failure.to_string())),
+            Err(failure) => return Flow::Fail(complaint(phase, &failure.to_string())),
         };
         let mut call = about.call(phase, instance.identity.clone());
         let arguments = (&instance.code.handler.table, &instance.conf);
@@ -228,7 +228,7 @@ impl LuaPlugin {
         let (instance, method) = match self.method(phase) {
             Ok(Some(found)) => found,
             Ok(None) => return Flow::Continue,
-            Err(failure) => return Flow::Fail(self.complaint(phase, &failure.to_string())),
+            Err(failure) => return Flow::Fail(complaint(phase, &failure.to_string())),
         };
         let mut call = Call::new(phase, instance.identity.clone(), Some(ctx));
         call.chunk = chunk.as_deref().cloned();
@@ -250,11 +250,16 @@ impl LuaPlugin {
         match outcome {
             Outcome::Halted(Halted::Answer(answer)) => Flow::Respond(answer),
             outcome => match outcome.failure() {
-                Some(failure) => Flow::Fail(self.complaint(phase, &failure)),
+                Some(failure) => Flow::Fail(complaint(phase, &failure)),
                 None => Flow::Continue,
             },
         }
     }
+}
+
+/// What a call's failure says in the log.
+fn complaint(phase: Phase, failure: &str) -> String {
+    format!("{}: {failure}", phase.name())
 }
 
 impl Phases for LuaPlugin {
@@ -303,7 +308,7 @@ impl Phases for LuaPlugin {
 
     fn log(&self, ctx: &mut Ctx) {
         if let Flow::Fail(error) = self.call_now(Phase::Log, ctx, None) {
-            tracing::error!(request_id = %ctx.id, "{error}");
+            tracing::error!(request_id = %ctx.id, "[{}] {error}", self.code.label);
         }
     }
 }

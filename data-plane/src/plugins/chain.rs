@@ -18,6 +18,8 @@ pub struct Instance {
     pub id: Uuid,
     /// The plugin's name.
     pub name: Arc<str>,
+    /// What logs call it: its name, and for one that arrived as source its version and digest.
+    pub label: Arc<str>,
     /// Which phases it uses.
     pub phases: PhaseSet,
     /// What runs; `None` for a plugin this software does not know, which fails closed.
@@ -89,10 +91,10 @@ pub async fn certificate(runtime: &Runtime, hello: Hello) -> Result<(), String> 
         match handler.certificate(&hello).await {
             Flow::Continue => {}
             Flow::Fail(error) => {
-                tracing::error!(peer = %hello.peer, "[{}] {error}", instance.name);
+                tracing::error!(peer = %hello.peer, "[{}] {error}", instance.label);
                 return Err(error);
             }
-            _ => return Err(format!("[{}] ended the handshake", instance.name)),
+            _ => return Err(format!("[{}] ended the handshake", instance.label)),
         }
     }
     Ok(())
@@ -109,7 +111,7 @@ pub async fn rewrite(ctx: &mut Ctx) -> Result<(), Halt> {
         let Some(handler) = &instance.handler else {
             continue;
         };
-        if let Some(halt) = stop(handler.rewrite(ctx).await, &instance.name) {
+        if let Some(halt) = stop(handler.rewrite(ctx).await, &instance.label) {
             return Err(halt);
         }
     }
@@ -125,7 +127,7 @@ pub async fn response(ctx: &mut Ctx) -> Result<(), Halt> {
             .handler
             .as_ref()
             .filter(|_| instance.phases.response)
-            && let Some(halt) = stop(handler.response(ctx).await, &instance.name)
+            && let Some(halt) = stop(handler.response(ctx).await, &instance.label)
         {
             return Err(halt);
         }
@@ -156,8 +158,8 @@ pub async fn access(ctx: &mut Ctx) -> Result<(), Halt> {
         };
         halted = match handler.access(ctx) {
             Flow::Continue => None,
-            Flow::Wait => stop(handler.access_wait(ctx).await, &instance.name),
-            flow => stop(flow, &instance.name),
+            Flow::Wait => stop(handler.access_wait(ctx).await, &instance.label),
+            flow => stop(flow, &instance.label),
         };
     }
     halted.map_or(Ok(()), Err)

@@ -170,7 +170,7 @@ impl<C: PluginConfig> Phases for Handler<C> {
     fn header_filter(&self, ctx: &mut Ctx) -> Filter {
         match self.run_now(Phase::HeaderFilter, ctx, None) {
             Flow::Respond(answer) => Filter::Respond(answer),
-            Flow::Fail(error) => Filter::Fail(format!("[{}] {error}", self.name)),
+            Flow::Fail(error) => Filter::Fail(error),
             _ => Filter::Body(BodyUse::Stream),
         }
     }
@@ -181,7 +181,7 @@ impl<C: PluginConfig> Phases for Handler<C> {
             last,
         };
         match self.run_now(Phase::BodyFilter, ctx, Some(&mut piece)) {
-            Flow::Fail(error) => Err(format!("[{}] {error}", self.name)),
+            Flow::Fail(error) => Err(error),
             _ => Ok(piece.data.unwrap_or_default()),
         }
     }

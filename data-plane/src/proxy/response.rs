@@ -346,7 +346,7 @@ fn header_filters(ctx: &mut Ctx, gate: &Rc<Gate>, source: &mut Source) -> Vec<Wa
                     None
                 }
                 Filter::Respond(answer) => Some(Halt::Answer(answer)),
-                Filter::Fail(error) => Some(Halt::Plugin(error)),
+                Filter::Fail(error) => Some(Halt::Plugin(format!("[{}] {error}", instance.label))),
             };
             if let Some(halt) = halt {
                 let made = Source::made_here(ctx, halt, gate);

@@ -158,6 +158,7 @@ fn compile(model: &Model, codes: &Codes, previous: Option<&Runtime>) -> Plugins 
             Instance {
                 id: *id,
                 name: Arc::from(document.name.as_str()),
+                label: label(plugin, codes),
                 phases,
                 handler,
             },
@@ -165,6 +166,17 @@ fn compile(model: &Model, codes: &Codes, previous: Option<&Runtime>) -> Plugins 
     }
     plugins.sort();
     plugins
+}
+
+/// What logs call a plugin.
+fn label(plugin: &model::Plugin, codes: &Codes) -> Arc<str> {
+    let code = codes
+        .get(&plugin.document.name)
+        .filter(|_| plugin.custom().is_some());
+    code.map_or_else(
+        || Arc::from(plugin.document.name.as_str()),
+        |code| code.label().clone(),
+    )
 }
 
 /// Whether two configurations are of the same source, or of none.

@@ -63,18 +63,28 @@ type Answer = std::result::Result<Vec<Value>, Raise>;
 /// Between a message and the way to where it was raised.
 pub(crate) const TRACEBACK: &str = "\nstack traceback:";
 
+/// Frames that say nothing to the author of a plugin.
+const OURS: [&str; 4] = ["\t[C]:", "\tsandbox:", "\tengine:", "\tpdk:"];
+
 /// The handler of an `xpcall`: a text with the way to where it was raised. In Rust, as a handler in Lua could not be
 /// ended by a limit.
 fn traceback(lua: &Lua, raised: Value) -> Result<Value> {
     let Value::String(text) = &raised else {
         return Ok(raised);
     };
-    let way = lua.traceback(None, 1)?;
+    let way = lua.traceback(None, 1)?.to_string_lossy();
+    let ours = |frame: &str| OURS.iter().any(|begin| frame.starts_with(begin));
+    let mut frames = way
+        .lines()
+        .filter(|line| line.starts_with('\t') && !ours(line));
     let mut whole = text.as_bytes().to_vec();
-    if !way.as_bytes().starts_with(b"\n") {
-        whole.push(b'\n');
+    if let Some(first) = frames.next() {
+        whole.extend_from_slice(TRACEBACK.as_bytes());
+        for frame in std::iter::once(first).chain(frames) {
+            whole.push(b'\n');
+            whole.extend_from_slice(frame.as_bytes());
+        }
     }
-    whole.extend_from_slice(&way.as_bytes());
     Ok(Value::String(lua.create_string(whole)?))
 }
 

@@ -92,7 +92,8 @@ impl Chunks {
     fn run(&mut self, ctx: &mut Ctx, mut data: Bytes, last: bool) -> Bytes {
         let runtime = ctx.runtime.clone();
         self.filters.retain(|chosen| {
-            let Some(handler) = &runtime.plugins.instances[*chosen as usize].handler else {
+            let instance = &runtime.plugins.instances[*chosen as usize];
+            let Some(handler) = &instance.handler else {
                 return false;
             };
             match handler.chunk(ctx, data.clone(), last) {
@@ -101,7 +102,7 @@ impl Chunks {
                     true
                 }
                 Err(error) => {
-                    tracing::error!(request_id = %ctx.id, "{error}");
+                    tracing::error!(request_id = %ctx.id, "[{}] {error}", instance.label);
                     false
                 }
             }

@@ -222,7 +222,8 @@ fn run(ctx: &mut Ctx, wanting: &[Wanting], body: &Bytes) -> Option<Bytes> {
     let runtime = ctx.runtime.clone();
     let mut changed = None;
     for (chosen, usage) in wanting {
-        let Some(handler) = &runtime.plugins.instances[*chosen as usize].handler else {
+        let instance = &runtime.plugins.instances[*chosen as usize];
+        let Some(handler) = &instance.handler else {
             continue;
         };
         let now = changed.as_ref().unwrap_or(body);
@@ -230,7 +231,7 @@ fn run(ctx: &mut Ctx, wanting: &[Wanting], body: &Bytes) -> Option<Bytes> {
             BodyUse::Chunks => match handler.chunk(ctx, now.clone(), true) {
                 Ok(filtered) => Some(filtered).filter(|filtered| filtered != now),
                 Err(error) => {
-                    tracing::error!(request_id = %ctx.id, "{error}");
+                    tracing::error!(request_id = %ctx.id, "[{}] {error}", instance.label);
                     None
                 }
             },
