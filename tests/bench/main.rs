@@ -7,16 +7,17 @@
 //! cargo run --profile dist -p tests --bin bench -- propagation [--routes 100,10000] [--changes 200]
 //! cargo run --profile dist -p tests --bin bench -- admin [--each 10000] [--posts 5000] [--listed 100000]
 //! cargo run --profile dist -p tests --bin bench -- transformers [--rounds 7] [--seconds 2] [--counted 500]
+//! cargo run --profile dist -p tests --bin bench -- lua [--rounds 7] [--seconds 2] [--counted 500]
 //! ```
 
 mod admin;
 mod alone;
+mod beside;
 mod cpu;
 mod load;
 mod peers;
 mod propagation;
 mod proxy;
-mod transformers;
 
 use anyhow::{Context, bail};
 
@@ -75,13 +76,17 @@ fn main() -> anyhow::Result<()> {
             options.number("posts", 5_000)?,
             options.number("listed", 100_000)?,
         )),
-        "transformers" => runtime.block_on(transformers::run(
+        "transformers" | "lua" => runtime.block_on(beside::run(
+            match what.as_str() {
+                "lua" => &beside::plugins::SUITE,
+                _ => &beside::transformers::SUITE,
+            },
             options.number("rounds", 7)?,
             options.number("seconds", 2)?,
             options.number("counted", 500)?,
         )),
         other => bail!(
-            "bench proxy | bench propagation | bench admin | bench transformers, not '{other}'"
+            "bench proxy | bench propagation | bench admin | bench transformers | bench lua, not '{other}'"
         ),
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use crate::transformers::cases::{HEADERS, JSON_1K, JSON_10K, JSON_100K, json_of};
+use crate::beside::transformers::{HEADERS, JSON_1K, JSON_10K, JSON_100K, json_of};
 
 const LUA_MODULES: &str = "/usr/lib/nginx/modules";
 

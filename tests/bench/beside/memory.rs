@@ -8,7 +8,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use super::cases::ON_RESPONSES;
 use crate::alone::Alone;
 use crate::cpu::{forget_peak, peak, resident};
 
@@ -25,8 +24,8 @@ pub struct Streamed {
 
 /// Every client reads the head, lets the rest wait for a second, then takes it: what the node took in meanwhile, and
 /// what it holds back, would show.
-pub async fn streamed(node: &Alone) -> anyhow::Result<Streamed> {
-    let request = Request::get(&format!("/{ON_RESPONSES}/64m")).header("Connection", "close");
+pub async fn streamed(node: &Alone, route: &str) -> anyhow::Result<Streamed> {
+    let request = Request::get(&format!("/{route}/64m")).header("Connection", "close");
     let request = request.bytes("bench");
     let process = node.process.id();
     let before = resident(process);

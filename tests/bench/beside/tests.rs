@@ -6,16 +6,17 @@ use ::tests::wire::{Reply, exchange};
 use ::tests::{Request, Upstream};
 use serde_json::Value;
 
-use super::cases::Case;
 use super::*;
 
+const SUITES: [&Suite; 2] = [&transformers::SUITE, &plugins::SUITE];
+
 /// Both proxies in front of an upstream; `None`, said aloud, if nginx is not here with Lua and cjson.
-async fn both(folder: &Path, upstream: SocketAddr) -> Option<(Alone, Peer)> {
+async fn both(suite: &Suite, folder: &Path, upstream: SocketAddr) -> Option<(Alone, Peer)> {
     if !peers::installed("nginx", "-v") || !peers::nginx_has_lua() {
         println!("skipped: nginx with Lua is not installed");
         return None;
     }
-    let nginx = match nginx(folder, upstream) {
+    let nginx = match nginx(suite, folder, upstream) {
         Ok(nginx) => nginx,
         Err(error) if format!("{error:#}").contains("cjson") => {
             println!("skipped: lua-cjson is not installed");
@@ -23,7 +24,7 @@ async fn both(folder: &Path, upstream: SocketAddr) -> Option<(Alone, Peer)> {
         }
         Err(error) => panic!("{error:#}"),
     };
-    let document = cases::document(&format!("http://{upstream}"));
+    let document = suite.document(&format!("http://{upstream}"));
     let node = Alone::start(&folder.join("node"), &document).await;
     Some((node.expect("the node starts"), nginx))
 }
@@ -58,9 +59,15 @@ fn ours<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
 
 #[tokio::test]
 async fn both_proxies_send_the_same_headers_up() {
+    for suite in SUITES {
+        sent_up(suite).await;
+    }
+}
+
+async fn sent_up(suite: &Suite) {
     let upstream = Upstream::start().await;
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let Some((node, nginx)) = both(folder.path(), upstream.address()).await else {
+    let Some((node, nginx)) = both(suite, folder.path(), upstream.address()).await else {
         return;
     };
     let sent = |reply: Reply| {
@@ -80,7 +87,7 @@ async fn both_proxies_send_the_same_headers_up() {
                 .map(|(name, value)| (name.as_str(), value.as_str())),
         )
     };
-    for case in CASES {
+    for case in suite.cases {
         let headgate = sent(answer(node.proxy, case).await);
         assert_eq!(
             headgate,
@@ -88,7 +95,7 @@ async fn both_proxies_send_the_same_headers_up() {
             "{}",
             case.route
         );
-        if case.route == cases::ON_REQUESTS {
+        if case.route == transformers::ON_REQUESTS {
             let expected = [
                 "x-add-1: one",
                 "x-add-2: two",
@@ -113,10 +120,16 @@ async fn both_proxies_give_the_same_answer() {
         return;
     }
     let upstream = peers::upstream(folder.path()).expect("the upstream starts");
-    let Some((node, nginx)) = both(folder.path(), upstream.address).await else {
+    for suite in SUITES {
+        answered(suite, folder.path(), upstream.address).await;
+    }
+}
+
+async fn answered(suite: &Suite, folder: &Path, upstream: SocketAddr) {
+    let Some((node, nginx)) = both(suite, folder, upstream).await else {
         return;
     };
-    for case in CASES {
+    for case in suite.cases {
         let seen =
             |reply: &Reply| ours(reply.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())));
         let (own, other) = (

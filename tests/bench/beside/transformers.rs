@@ -1,34 +1,9 @@
-//! What is measured: a configuration for the node, the same work in Lua for nginx, and the request.
+//! The transformers: a configuration for the node, the same work in Lua for nginx, and the request.
 
 use serde_json::{Value, json};
 
-use super::lua;
-
-/// A request, and so the run without plugins that a case is compared with.
-#[derive(Debug)]
-pub struct Asked {
-    /// The route without plugins.
-    pub off: &'static str,
-    /// What the upstream is asked for.
-    pub path: &'static str,
-    /// What the client sends beside Host.
-    pub headers: &'static [(&'static str, &'static str)],
-    /// The size of the answer's body.
-    pub bytes: usize,
-}
-
-/// One configuration.
-pub struct Case {
-    /// Name of its route in both proxies.
-    pub route: &'static str,
-    /// For the reader.
-    pub title: &'static str,
-    pub asked: &'static Asked,
-    /// Plugins of the route.
-    pub plugins: fn() -> Value,
-    /// The same as directives of an nginx location.
-    pub lua: fn() -> String,
-}
+use super::report::{at_least, at_most, case, ratio};
+use super::{Asked, Case, Figures, Suite, lua, plugin};
 
 /// 100 bytes with eight headers each way, which the operations find or do not find.
 pub static HEADERS: Asked = Asked {
@@ -77,8 +52,14 @@ pub static JSON_100K: Asked = Asked {
     bytes: 100 << 10,
 };
 
-/// Every request that cases make.
-pub const ASKED: &[&Asked] = &[&HEADERS, &KEY, &JSON_1K, &JSON_10K, &JSON_100K];
+/// The suite.
+pub static SUITE: Suite = Suite {
+    cases: CASES,
+    asked: &[&HEADERS, &KEY, &JSON_1K, &JSON_10K, &JSON_100K],
+    custom: || json!([]),
+    streams: Some(ON_RESPONSES),
+    aims,
+};
 
 /// Names that [`Case::route`] and the aims share.
 pub const ON_REQUESTS: &str = "headers-request";
@@ -90,7 +71,7 @@ pub const HUNDRED_KIB: &str = "json-100k";
 pub const THREE: &str = "three";
 pub const THREE_JSON: &str = "three-json";
 
-pub static CASES: &[Case] = &[
+static CASES: &[Case] = &[
     Case {
         route: ON_REQUESTS,
         title: "10 operations on request headers",
@@ -175,10 +156,6 @@ pub static CASES: &[Case] = &[
     },
 ];
 
-fn plugin(name: &str, config: Value) -> Value {
-    json!({ "name": name, "config": config })
-}
-
 /// Two of each operation; one of each pair of `add` and `append` finds nothing there yet.
 fn ten() -> Value {
     json!({
@@ -240,17 +217,50 @@ fn three(response: Value) -> Value {
     ])
 }
 
-/// Every case and every run without plugins as a route of one service.
-pub fn document(upstream: &str) -> Value {
-    let route = |name: &str, plugins: Value| json!({ "name": name, "paths": [format!("/{name}")], "plugins": plugins });
-    let cases = CASES.iter().map(|case| route(case.route, (case.plugins)()));
-    let off = ASKED.iter().map(|asked| route(asked.off, json!([])));
-    let routes: Vec<Value> = cases.chain(off).collect();
-    json!({
-        "_format_version": "3.0",
-        "services": [{ "name": "bench", "url": upstream, "routes": routes }],
-        "consumers": [{ "username": "ann", "keyauth_credentials": [{ "key": "secret" }] }],
-    })
+fn aims(figures: &Figures) {
+    let case = |route: &str| case(CASES, route);
+    for route in [ON_REQUESTS, ON_RESPONSES, ON_BOTH, NONE_APPLIES] {
+        let case = case(route);
+        at_most(
+            &format!("{}: instructions added", case.title),
+            1500.0,
+            figures.added(case),
+        );
+        at_least(
+            &format!("{}: over no plugin", case.title),
+            0.97,
+            ratio(figures.over_off(case)),
+        );
+    }
+    let json = case(ONE_KIB);
+    at_least(
+        &format!("{}: over no plugin", json.title),
+        0.75,
+        ratio(figures.over_off(json)),
+    );
+    let json = case(HUNDRED_KIB);
+    at_least(
+        &format!("{}: MB of body per CPU-second", json.title),
+        400.0,
+        figures.megabytes(json),
+    );
+    let three = case(THREE);
+    at_most(
+        &format!("{}: instructions added", three.title),
+        4000.0,
+        figures.added(three),
+    );
+    at_least(
+        &format!("{}: over nginx with Lua", three.title),
+        1.1,
+        ratio(figures.over_nginx(three)),
+    );
+    let three = case(THREE_JSON);
+    at_least(
+        &format!("{}: over nginx with Lua", three.title),
+        4.0,
+        ratio(figures.over_nginx(three)),
+    );
 }
 
 /// A JSON object of exactly so many bytes: fields of 64 bytes, the last one longer or shorter.

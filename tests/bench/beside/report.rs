@@ -1,14 +1,10 @@
 //! Prints the figures, and which aims they meet.
 
-use super::cases::{
-    CASES, Case, HUNDRED_KIB, NONE_APPLIES, ON_BOTH, ON_REQUESTS, ON_RESPONSES, ONE_KIB, THREE,
-    THREE_JSON,
-};
 use super::memory::{CLIENTS, EACH};
-use super::{Figures, Target};
+use super::{Case, Figures, Suite, Target};
 
 /// Least, median and most of some rounds.
-struct Spread {
+pub struct Spread {
     least: f64,
     median: f64,
     most: f64,
@@ -40,7 +36,7 @@ impl Figures {
     }
 
     /// Speed as a ratio to the run without plugins.
-    fn over_off(&self, case: &Case) -> Option<Spread> {
+    pub fn over_off(&self, case: &Case) -> Option<Spread> {
         self.rounds(
             Target::Node(case.route),
             Target::Node(case.asked.off),
@@ -49,7 +45,7 @@ impl Figures {
     }
 
     /// Speed as a ratio to nginx doing the same.
-    fn over_nginx(&self, case: &Case) -> Option<Spread> {
+    pub fn over_nginx(&self, case: &Case) -> Option<Spread> {
         self.rounds(
             Target::Node(case.route),
             Target::Nginx(case.route),
@@ -58,12 +54,12 @@ impl Figures {
     }
 
     /// Instructions beyond those of the run without plugins.
-    fn added(&self, case: &Case) -> Option<f64> {
+    pub fn added(&self, case: &Case) -> Option<f64> {
         Some(self.instructions.get(case.route)? - self.instructions.get(case.asked.off)?)
     }
 
     /// Bytes of body per second of the CPU time that the run without plugins does not need.
-    fn megabytes(&self, case: &Case) -> Option<f64> {
+    pub fn megabytes(&self, case: &Case) -> Option<f64> {
         let node = Target::Node(case.route);
         let spent = self.rounds(node, Target::Node(case.asked.off), |on, off| {
             1.0 / on - 1.0 / off
@@ -73,7 +69,7 @@ impl Figures {
 }
 
 /// The table, then the aims.
-pub fn print(figures: &Figures) {
+pub fn print(suite: &Suite, figures: &Figures) {
     let rounds = figures.speeds.values().next().map_or(0, Vec::len);
     println!(
         "\nuser instructions per request, and what is added to the same request without plugins;"
@@ -83,7 +79,7 @@ pub fn print(figures: &Figures) {
         "  {:38}{:>10}{:>10}   {:20}over nginx with Lua",
         "", "instr.", "added", "over no plugin"
     );
-    for case in CASES {
+    for case in suite.cases {
         let instructions = figures.instructions.get(case.route).copied();
         println!(
             "  {:38}{:>10}{:>10}   {:20}{}",
@@ -95,7 +91,8 @@ pub fn print(figures: &Figures) {
         );
     }
     println!();
-    aims(figures);
+    (suite.aims)(figures);
+    streamed(figures);
 }
 
 fn whole(number: Option<f64>) -> String {
@@ -108,56 +105,18 @@ fn spread(spread: Option<Spread>) -> String {
     })
 }
 
-fn aims(figures: &Figures) {
-    let case = |route: &str| {
-        CASES
-            .iter()
-            .find(|case| case.route == route)
-            .expect("every name is a case")
-    };
-    for route in [ON_REQUESTS, ON_RESPONSES, ON_BOTH, NONE_APPLIES] {
-        let case = case(route);
-        at_most(
-            &format!("{}: instructions added", case.title),
-            1500.0,
-            figures.added(case),
-        );
-        at_least(
-            &format!("{}: over no plugin", case.title),
-            0.97,
-            figures.over_off(case).map(|spread| spread.median),
-        );
-    }
-    let ratio = |spread: Option<Spread>| spread.map(|spread| spread.median);
-    let json = case(ONE_KIB);
-    at_least(
-        &format!("{}: over no plugin", json.title),
-        0.75,
-        ratio(figures.over_off(json)),
-    );
-    let json = case(HUNDRED_KIB);
-    at_least(
-        &format!("{}: MB of body per CPU-second", json.title),
-        400.0,
-        figures.megabytes(json),
-    );
-    let three = case(THREE);
-    at_most(
-        &format!("{}: instructions added", three.title),
-        4000.0,
-        figures.added(three),
-    );
-    at_least(
-        &format!("{}: over nginx with Lua", three.title),
-        1.1,
-        ratio(figures.over_nginx(three)),
-    );
-    let three = case(THREE_JSON);
-    at_least(
-        &format!("{}: over nginx with Lua", three.title),
-        4.0,
-        ratio(figures.over_nginx(three)),
-    );
+/// The case of a route.
+pub fn case<'c>(cases: &'c [Case], route: &str) -> &'c Case {
+    let found = cases.iter().find(|case| case.route == route);
+    found.expect("every name is a case")
+}
+
+/// The median.
+pub fn ratio(spread: Option<Spread>) -> Option<f64> {
+    spread.map(|spread| spread.median)
+}
+
+fn streamed(figures: &Figures) {
     let Some(memory) = &figures.memory else {
         return;
     };
@@ -174,11 +133,13 @@ fn aims(figures: &Figures) {
     );
 }
 
-fn at_most(what: &str, aim: f64, found: Option<f64>) {
+/// Says whether a figure is low enough.
+pub fn at_most(what: &str, aim: f64, found: Option<f64>) {
     say(what, "at most", aim, found, found.map(|found| found <= aim));
 }
 
-fn at_least(what: &str, aim: f64, found: Option<f64>) {
+/// Says whether a figure is high enough.
+pub fn at_least(what: &str, aim: f64, found: Option<f64>) {
     say(
         what,
         "at least",
