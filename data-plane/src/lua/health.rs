@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lua::pdk::Phase;
+use shared::sync::proto;
 
 /// The phases that are told apart.
 const PHASES: [Phase; 11] = [
@@ -106,6 +107,47 @@ pub fn shard(name: &Arc<str>) -> Arc<Shard> {
 pub fn summaries() -> Vec<Summary> {
     let plugins: Vec<_> = locked(&PLUGINS).values().cloned().collect();
     plugins.iter().map(|health| health.summary()).collect()
+}
+
+/// When the control plane is told how plugins are.
+#[derive(Default)]
+pub struct Reports {
+    last: Option<(Instant, Vec<Summary>)>,
+}
+
+/// How often, if no plugin begins or ceases to fail (7.5).
+const REPORT: Duration = Duration::from_secs(60);
+
+impl Reports {
+    /// What is to be told now, if anything is: once a minute what has changed, at once when the health of one has.
+    pub fn due(&mut self, now: Instant) -> Option<proto::Status> {
+        let summaries = summaries();
+        let (at, told) = match &self.last {
+            Some((at, told)) => (Some(*at), told.as_slice()),
+            None => (None, [].as_slice()),
+        };
+        let flipped = summaries.iter().any(|now| {
+            let before = told.iter().find(|told| told.name == now.name);
+            before.is_some_and(|told| told.unhealthy) != now.unhealthy
+        });
+        let over = at.is_none_or(|at| now.saturating_duration_since(at) >= REPORT);
+        if !flipped && !(over && summaries != told) {
+            return None;
+        }
+        let plugins = summaries.iter().map(|summary| proto::PluginHealth {
+            name: summary.name.to_string(),
+            calls: summary.calls,
+            errors: summary.errors,
+            unhealthy: summary.unhealthy,
+            last_error: summary.last_error.clone().unwrap_or_default(),
+        });
+        let plugins = plugins.collect();
+        self.last = Some((now, summaries));
+        Some(proto::Status {
+            plugins,
+            ..proto::Status::default()
+        })
+    }
 }
 
 /// The counters as Prometheus reads them.

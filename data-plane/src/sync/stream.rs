@@ -18,6 +18,7 @@ use super::link::Link;
 use super::memory::Memory;
 use super::random;
 use super::session::{Action, End, Event, Session, WELCOME_WITHIN};
+use crate::lua::health::Reports;
 
 /// Messages that wait for the control plane to read; a node says little.
 const OUTBOX: usize = 64;
@@ -119,6 +120,7 @@ async fn talk(
     cap: &mut Option<Duration>,
     shutdown: &CancellationToken,
 ) -> Reason {
+    let mut reports = Reports::default();
     loop {
         let event = tokio::select! {
             biased;
@@ -143,6 +145,14 @@ async fn talk(
                 Err(status) => return Reason::Broken(describe(&status)),
             },
         };
+        if matches!(event, Event::Tick)
+            && session.stands()
+            && let Some(status) = reports.due(Instant::now())
+        {
+            // Nothing waits for it: what does not fit now is told the next time.
+            let m = Some(from_node::M::Status(status));
+            let _ = outbox.try_send(FromNode { m });
+        }
         for action in session.on(node.memory, event, Instant::now(), random()) {
             match action {
                 Action::Send(message) => {

@@ -78,6 +78,13 @@ pub async fn validate(mut call: Call<'_>) -> Answer {
 
 /// What [`status`] answers.
 pub fn about_status() -> About {
+    let health = object([
+        ("name", text()),
+        ("calls", count()),
+        ("errors", count()),
+        ("unhealthy", flag()),
+        ("last_error", nullable(text())),
+    ]);
     let row = object([
         ("id", uuid()),
         ("hostname", text()),
@@ -86,6 +93,7 @@ pub fn about_status() -> About {
         ("version", nullable(text())),
         ("sha256", nullable(text())),
         ("current", flag()),
+        ("health", nullable(health)),
         ("errors", list(text())),
     ]);
     let shape = object([
@@ -129,6 +137,7 @@ pub async fn status(call: &Call<'_>) -> Answer {
             "version": at.map(|source| &source["version"]),
             "sha256": at.map(|source| &source["sha256"]),
             "current": at.is_some_and(|source| source["sha256"] == now["sha256"]),
+            "health": node.plugins.iter().find(|plugin| now["name"] == *plugin.name),
             "errors": errors(&node, now["name"].as_str().unwrap_or_default(), stored.id),
         }));
     }

@@ -3,7 +3,7 @@
 
 mod node;
 
-pub use node::{LastNack, NodeState, NodeStatus};
+pub use node::{LastNack, NodeState, NodeStatus, PluginHealth};
 
 use super::{Labels, record};
 use crate::store::{Author, Committed, Store, StoreError, Write, WriteError};
@@ -158,6 +158,7 @@ impl Nodes {
             end,
             running: greeting.running,
             reason: None,
+            plugins: Vec::new(),
         });
         node.seen();
         drop(nodes);
@@ -173,6 +174,19 @@ impl Nodes {
 
     pub(super) fn heard(&self, id: Uuid, number: u64) {
         self.session(id, number, Node::seen);
+    }
+
+    /// How the plugins in Lua of a node are.
+    pub(super) fn told(&self, id: Uuid, number: u64, plugins: Vec<PluginHealth>) {
+        self.session(id, number, |node| {
+            for plugin in plugins.iter().filter(|plugin| plugin.unhealthy) {
+                tracing::warn!(node = %id, plugin = plugin.name, error = ?plugin.last_error, "a plugin fails in at least half of its calls");
+            }
+            if let Some(session) = &mut node.session {
+                session.plugins = plugins;
+            }
+            node.seen();
+        });
     }
 
     pub(super) fn applied(&self, id: Uuid, number: u64, version: Version) {

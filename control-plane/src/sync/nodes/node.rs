@@ -4,7 +4,7 @@ use super::super::{Labels, record};
 use super::{Ending, NODES};
 use crate::store::Write;
 use serde::{Deserialize, Serialize};
-use shared::sync::Version;
+use shared::sync::{Version, proto};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -50,6 +50,32 @@ pub struct NodeStatus {
     pub reason: Option<String>,
     /// Unix seconds.
     pub joined_at: u64,
+    /// How its plugins in Lua are; told once a minute, and at once when one begins to fail.
+    pub plugins: Vec<PluginHealth>,
+}
+
+/// How the calls of a plugin in Lua end on a node, since the node started.
+#[derive(Clone, Debug, Serialize)]
+pub struct PluginHealth {
+    pub name: String,
+    pub calls: u64,
+    pub errors: u64,
+    /// It fails in at least half of its calls just now.
+    pub unhealthy: bool,
+    pub last_error: Option<String>,
+}
+
+impl From<proto::PluginHealth> for PluginHealth {
+    fn from(told: proto::PluginHealth) -> Self {
+        let short = |text: String| text.chars().take(1000).collect::<String>();
+        Self {
+            name: short(told.name),
+            calls: told.calls,
+            errors: told.errors,
+            unhealthy: told.unhealthy,
+            last_error: Some(short(told.last_error)).filter(|text| !text.is_empty()),
+        }
+    }
 }
 
 /// The newest refusal of a node.
@@ -98,6 +124,7 @@ pub(super) struct Session {
     pub(super) end: mpsc::Sender<Ending>,
     pub(super) running: Option<Version>,
     pub(super) reason: Option<String>,
+    pub(super) plugins: Vec<PluginHealth>,
 }
 
 impl Record {
@@ -196,6 +223,10 @@ impl Node {
             certificate_expires: record.certificate_expires,
             last_nack: record.last_nack,
             joined_at: record.joined_at,
+            plugins: self
+                .session
+                .as_ref()
+                .map_or_else(Vec::new, |session| session.plugins.clone()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a node says in the course of a session.
 
-use super::super::nodes::LastNack;
+use super::super::nodes::{LastNack, PluginHealth};
 use super::super::record;
 use super::super::rollout::Event;
 use super::greeting::version;
@@ -15,6 +15,9 @@ use uuid::Uuid;
 /// Texts of a Nack that are kept.
 const ISSUES: usize = 20;
 
+/// Plugins of which a node's word is kept.
+const PLUGINS: usize = 1000;
+
 impl Session {
     pub(super) fn take(&mut self, message: FromNode) -> Result<(), Over> {
         self.last_heard = Instant::now();
@@ -26,8 +29,10 @@ impl Session {
                 self.shared.nodes.heard(self.node, self.number);
                 Ok(())
             }
-            Some(From::Status(_)) => {
-                self.shared.nodes.heard(self.node, self.number);
+            Some(From::Status(status)) => {
+                let told = status.plugins.into_iter().take(PLUGINS);
+                let plugins = told.map(PluginHealth::from).collect();
+                self.shared.nodes.told(self.node, self.number, plugins);
                 Ok(())
             }
             Some(From::Goodbye(_)) => Err(Over::Gone),
