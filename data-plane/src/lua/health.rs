@@ -156,6 +156,12 @@ pub fn render(out: &mut String) {
     if plugins.is_empty() {
         return;
     }
+    let metric = "headgate_lua_overdue_seconds";
+    let overdue = lua::limits::overdue().as_secs_f64();
+    let _ = writeln!(
+        out,
+        "# HELP {metric} How long Lua has held a worker beyond its time.\n# TYPE {metric} gauge\n{metric} {overdue}"
+    );
     type Read = fn(&Counters) -> &AtomicU64;
     let tables: [(&str, &str, Read); 2] = [
         (
@@ -322,6 +328,35 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_control_plane_is_told_once_a_minute_and_when_health_changes() {
+        let name: Arc<str> = "reports-test".into();
+        let own = shard(&name);
+        let ours = |status: Option<proto::Status>| {
+            let plugins = status.map_or_else(Vec::new, |status| status.plugins);
+            let found = plugins
+                .into_iter()
+                .find(|plugin| plugin.name == "reports-test");
+            found.map(|plugin| (plugin.calls, plugin.unhealthy))
+        };
+        let mut reports = Reports::default();
+        let start = Instant::now();
+        own.ended(Phase::Access, Duration::ZERO, None);
+        assert_eq!(ours(reports.due(start)), Some((1, false)));
+        own.ended(Phase::Access, Duration::ZERO, None);
+        assert_eq!(
+            ours(reports.due(start + Duration::from_secs(61))),
+            Some((2, false))
+        );
+        for _ in 0..30 {
+            own.ended(Phase::Access, Duration::ZERO, Some("boom"));
+        }
+        assert_eq!(
+            ours(reports.due(start + Duration::from_secs(62))),
+            Some((32, true))
+        );
+    }
 
     #[test]
     fn a_plugin_that_fails_in_half_of_twenty_calls_is_not_healthy_until_it_works_again() {

@@ -23,6 +23,9 @@ use crate::sync::{Arrival, Link};
 /// The longest body that is read: `status=draining` needs a few bytes.
 const LONGEST_BODY: usize = 4096;
 
+/// How long Lua that nothing can end may hold a worker before the node gets no more traffic (custom-plugins.md 6.3).
+const STUCK: Duration = Duration::from_secs(30);
+
 /// How long a node that booted from its own copy waits for the control plane before it calls itself ready
 /// (sync-protocol.md 8).
 const FIRST_SYNC: Duration = Duration::from_secs(3);
@@ -140,6 +143,9 @@ impl Status {
     fn unready(&self) -> Option<&'static str> {
         if self.draining.load(Relaxed) {
             return Some("draining");
+        }
+        if lua::limits::overdue() > STUCK {
+            return Some("Lua on a worker has not come back for 30 s");
         }
         let runtime = self.node.runtime.load();
         match &runtime.version {

@@ -10,6 +10,7 @@ mod watchdog;
 
 pub use interrupt::overrun;
 pub(crate) use interrupt::{Interruptible, Watch, prepare};
+pub use watchdog::overdue;
 
 /// What one call may use.
 #[derive(Clone, Copy, Debug)]

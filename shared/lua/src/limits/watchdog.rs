@@ -20,6 +20,10 @@ pub(super) struct Slot(Arc<Watched>);
 #[derive(Debug)]
 struct Watched {
     thread: libc::pthread_t,
+    /// The thread's name, for the log.
+    name: String,
+    /// Whether the log has been told that its call does not come back.
+    told: AtomicBool,
     /// Microseconds since the start of the watchdog at which the call may be too old; 0 while there is none.
     due: AtomicU64,
     /// Held while a signal is sent, and taken away by the thread before it ends: no signal goes to a thread that is gone.
@@ -40,6 +44,8 @@ pub(super) fn register() -> Slot {
         thread: unsafe { libc::pthread_self() },
         due: AtomicU64::new(0),
         alive: Mutex::new(true),
+        name: thread::current().name().unwrap_or("a thread").to_owned(),
+        told: AtomicBool::new(false),
     });
     let mut list = locked(&watchdog().watched);
     list.retain(|other| other.strong_count() > 0);
@@ -72,8 +78,9 @@ impl Drop for Slot {
     }
 }
 
+static DOG: OnceLock<Watchdog> = OnceLock::new();
+
 fn watchdog() -> &'static Watchdog {
-    static DOG: OnceLock<Watchdog> = OnceLock::new();
     DOG.get_or_init(|| {
         let spawned = thread::Builder::new()
             .name("lua-watchdog".to_owned())
@@ -125,13 +132,46 @@ impl Watchdog {
             running |= due != 0;
             if due != 0 && due <= now {
                 watched.poke();
+                watched.notice(now - due);
+            } else {
+                watched.told.store(false, Ordering::Relaxed);
             }
         }
         running
     }
 }
 
+/// How long past its time a call may be before the log is told: it is in C or Rust, where nothing can end it.
+const STUCK: u64 = 1_000_000;
+
+/// How long the call that is longest past its time has been so; nothing while none is.
+pub fn overdue() -> Duration {
+    let Some(dog) = DOG.get() else {
+        return Duration::ZERO; // no Lua has run
+    };
+    let now = dog.started.elapsed().as_micros() as u64;
+    let watched = locked(&dog.watched);
+    let late = watched
+        .iter()
+        .filter_map(Weak::upgrade)
+        .filter_map(|watched| {
+            let due = watched.due.load(Ordering::SeqCst);
+            (due != 0).then(|| now.saturating_sub(due))
+        });
+    Duration::from_micros(late.max().unwrap_or(0))
+}
+
 impl Watched {
+    fn notice(&self, late: u64) {
+        if late > STUCK && !self.told.swap(true, Ordering::Relaxed) {
+            let thread = &self.name;
+            tracing::error!(
+                thread,
+                "Lua does not come back, though its time is up: it is in a function that cannot be interrupted"
+            );
+        }
+    }
+
     fn poke(&self) {
         let alive = locked(&self.alive);
         if *alive {
@@ -143,4 +183,26 @@ impl Watched {
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Watch;
+    use crate::state::{Options, State};
+
+    #[test]
+    fn a_call_that_does_not_come_back_is_noticed() {
+        let caller = thread::spawn(|| {
+            let state = State::new(&Options::default()).expect("a state");
+            let _watch = Watch::begin(state.interruptible(), Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1500));
+        });
+        let began = Instant::now();
+        while overdue() < Duration::from_secs(1) {
+            assert!(began.elapsed() < Duration::from_secs(20), "nobody noticed");
+            thread::sleep(TICK);
+        }
+        caller.join().expect("it only sleeps");
+    }
 }
