@@ -1,7 +1,6 @@
 //! A plugin that arrives as source: what its handler must be, on both planes (custom-plugins.md 7.3), and how its files
 //! reach each other.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use mlua::{Function, MultiValue, Table, Value};
@@ -38,13 +37,15 @@ pub struct Handler {
     pub table: Table,
     priority: Value,
     version: Value,
-    methods: HashMap<Phase, Value>,
+    /// In the order of [`METHODS`].
+    methods: [Value; METHODS.len()],
 }
 
 impl Handler {
     /// The method of a phase.
     pub fn method(&self, phase: Phase) -> Option<&Function> {
-        self.methods.get(&phase)?.as_function()
+        let place = METHODS.iter().position(|of| *of == phase)?;
+        self.methods[place].as_function()
     }
 }
 
@@ -113,11 +114,11 @@ impl Handler {
             format!("Plugin \"{name}\" cannot be loaded because its VERSION field does not follow the \"x.y.z\" format. Got: \"{got}\".")
         })?;
         let mut phases = Vec::new();
-        for phase in METHODS {
-            match self.methods.get(&phase) {
-                None | Some(Value::Nil) => {}
-                Some(Value::Function(_)) => phases.push(phase.name()),
-                Some(other) => {
+        for (phase, method) in METHODS.into_iter().zip(&self.methods) {
+            match method {
+                Value::Nil => {}
+                Value::Function(_) => phases.push(phase.name()),
+                other => {
                     let (method, got) = (phase.name(), other.type_name());
                     return Err(format!(
                         "Plugin \"{name}\" can't be loaded because its `{method}` is no function but a {got}"
@@ -190,7 +191,7 @@ impl State {
         Ok(Handler {
             priority: next(),
             version: next(),
-            methods: METHODS.map(|phase| (phase, next())).into_iter().collect(),
+            methods: METHODS.map(|_| next()),
             table,
         })
     }
