@@ -72,18 +72,31 @@ pub async fn report(staged: &Admin, reply: &Reply) -> Answer {
     let (before, _) = staged.store.state();
     let status = reply.status.as_u16();
     let catalog = staged.custom.settled().clone();
-    let work = move || render(status, &effects, &before, &catalog);
+    // With the custom plugins that the writes bring: they say what of a configuration is secret.
+    let named = match staged.custom.current(&staged.store).await {
+        Ok(current) => current.catalog.clone(),
+        Err(_) => staged.catalog.clone(),
+    };
+    let work = move || render(status, &effects, &before, &catalog, &named);
     let body = tokio::task::spawn_blocking(work).await;
     body.map(|body| Reply::ok(&body))
         .map_err(|error| Failure::unexpected(&error))
 }
 
-fn render(status: u16, effects: &Effects, before: &State, catalog: &Catalog) -> Value {
+fn render(
+    status: u16,
+    effects: &Effects,
+    before: &State,
+    catalog: &Catalog,
+    named: &Catalog,
+) -> Value {
     let (mut created, mut changed, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
     for effect in &effects.effects {
         match (read(&effect.before), read(&effect.after)) {
-            (None, Some(after)) => created.push(shown(effect, &after)),
-            (Some(before), Some(after)) => changed.extend(difference(effect, &before, &after)),
+            (None, Some(after)) => created.push(shown(effect, &after, named)),
+            (Some(before), Some(after)) => {
+                changed.extend(difference(effect, &before, &after, named))
+            }
             (Some(before), None) => deleted.push(removed(effect, &before)),
             (None, None) => {}
         }
@@ -135,7 +148,7 @@ fn read(payload: &Option<bytes::Bytes>) -> Option<Document> {
 fn reference(effect: &Effect, document: &Document) -> Map<String, Value> {
     let lookup = entities::find(&effect.kind).and_then(|entity| entity.lookup);
     // A key may be what a credential is looked up by.
-    let name = lookup.and_then(|field| masked(&effect.kind, document).shift_remove(field));
+    let name = lookup.and_then(|field| masked(&effect.kind, document, None).shift_remove(field));
     let mut shown = Map::new();
     shown.insert("kind".to_owned(), json!(effect.kind));
     shown.insert("id".to_owned(), json!(effect.id));
@@ -143,9 +156,9 @@ fn reference(effect: &Effect, document: &Document) -> Map<String, Value> {
     shown
 }
 
-fn shown(effect: &Effect, document: &Document) -> Value {
+fn shown(effect: &Effect, document: &Document, catalog: &Catalog) -> Value {
     let mut shown = reference(effect, document);
-    let document = masked(&effect.kind, document);
+    let document = masked(&effect.kind, document, Some(catalog));
     shown.insert("document".to_owned(), Value::Object(document));
     Value::Object(shown)
 }
@@ -157,8 +170,14 @@ fn removed(effect: &Effect, document: &Document) -> Value {
 }
 
 /// The fields that differ; `None` if only those do that every write sets.
-fn difference(effect: &Effect, before: &Document, after: &Document) -> Option<Value> {
-    let (hidden_before, hidden_after) = (masked(&effect.kind, before), masked(&effect.kind, after));
+fn difference(
+    effect: &Effect,
+    before: &Document,
+    after: &Document,
+    catalog: &Catalog,
+) -> Option<Value> {
+    let hidden = |document| masked(&effect.kind, document, Some(catalog));
+    let (hidden_before, hidden_after) = (hidden(before), hidden(after));
     let mut fields = Map::new();
     for name in before.keys().chain(after.keys()) {
         let differs = before.get(name) != after.get(name);
@@ -176,10 +195,12 @@ fn difference(effect: &Effect, before: &Document, after: &Document) -> Option<Va
     Some(Value::Object(shown))
 }
 
-/// Without secrets: a dry run is for logs and for the eyes of reviewers.
-fn masked(kind: &str, document: &Document) -> Document {
-    match entities::find(kind) {
-        Some(entity) => entity.told(document.clone()),
-        None => document.clone(),
+/// Without secrets: a dry run is for logs and for the eyes of reviewers. What is secret in the `config` of a plugin is
+/// known to the catalog.
+fn masked(kind: &str, document: &Document, catalog: Option<&Catalog>) -> Document {
+    match (entities::find(kind), catalog) {
+        (Some(entity), Some(catalog)) => entity.told_whole(document.clone(), catalog),
+        (Some(entity), None) => entity.told(document.clone()),
+        (None, _) => document.clone(),
     }
 }

@@ -113,7 +113,7 @@ pub fn load(root: &Document, options: &Options<'_>) -> Result<Vec<Loaded>, Repor
     if loader.faults.is_empty() {
         Ok(loaded)
     } else {
-        Err(loader.faults.report(&gathered.drafts))
+        Err(loader.faults.report(&gathered.drafts, &loader.catalog))
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::gather::{self, Draft};
 use super::text::ParseError;
+use crate::plugins::Catalog;
 use crate::schema::{Violations, notation};
 
 /// One step from the top of a file towards a value.
@@ -41,7 +42,7 @@ pub(super) struct Faulty {
 }
 
 impl Faulty {
-    fn new(drafts: &[Draft<'_>], draft: usize) -> Self {
+    fn new(drafts: &[Draft<'_>], draft: usize, catalog: &Catalog) -> Self {
         let mut sent = drafts[draft].own();
         if let Some((parent, field)) = drafts[draft].parent {
             sent.shift_remove(field);
@@ -52,7 +53,7 @@ impl Faulty {
         Faulty {
             at: gather::path(drafts, draft),
             kind: drafts[draft].entity.kind,
-            sent: drafts[draft].entity.told(sent),
+            sent: drafts[draft].entity.told_whole(sent, catalog),
             fields: Map::new(),
             whole: Vec::new(),
             keyed: Vec::new(),
@@ -118,10 +119,10 @@ impl Faults {
         self.general.is_empty() && self.documents.is_empty()
     }
 
-    pub(super) fn report(self, drafts: &[Draft<'_>]) -> Report {
+    pub(super) fn report(self, drafts: &[Draft<'_>], catalog: &Catalog) -> Report {
         let documents = self.documents.into_iter();
         let documents = documents.map(|(draft, found)| {
-            let mut faulty = Faulty::new(drafts, draft);
+            let mut faulty = Faulty::new(drafts, draft, catalog);
             if let Value::Object(fields) = found.violations.fields() {
                 faulty.fields = fields;
             }

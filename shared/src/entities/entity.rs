@@ -222,8 +222,15 @@ impl Entity {
 
     /// Members of a document as an error may tell them: secrets hidden.
     pub fn told(&self, mut members: Document) -> Document {
-        hide(&self.schema, &mut members);
+        hide(&self.schema, None, &mut members);
         members
+    }
+
+    /// A document as a dry run or a report may show it: secrets hidden, those of a plugin's `config` too.
+    pub fn told_whole(&self, mut document: Document, catalog: &Catalog) -> Document {
+        let variant = self.variant(&document, catalog).ok().flatten();
+        hide(&self.schema, variant, &mut document);
+        document
     }
 
     /// Its documents in JSON Schema; `variant`: of one plugin, or of routes of one protocol.
@@ -393,14 +400,15 @@ fn chosen_name(document: &Document) -> Result<&str, Violations> {
 }
 
 /// Hides the secrets of a record, and of the records in it. What stands in the place of one is no better than a secret.
-fn hide(schema: &Schema, members: &mut Document) {
+fn hide(schema: &Schema, variant: Option<&Variant>, members: &mut Document) {
+    let narrowed = |name: &str| variant?.fields.iter().find(|field| field.name == name);
     for (name, value) in members.iter_mut().filter(|(_, value)| !value.is_null()) {
-        let Some(field) = schema.field(name) else {
+        let Some(field) = narrowed(name).or_else(|| schema.field(name)) else {
             continue;
         };
         match (&field.kind, &mut *value) {
             _ if field.secret => *value = HIDDEN.into(),
-            (Kind::Record(inner), Value::Object(members)) => hide(inner, members),
+            (Kind::Record(inner), Value::Object(members)) => hide(inner, None, members),
             (Kind::Record(inner), _) if holds_secrets(inner) => *value = HIDDEN.into(),
             _ => {}
         }

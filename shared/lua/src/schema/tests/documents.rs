@@ -1,7 +1,7 @@
 //! Documents of the plugins entity that name a plugin whose schema is in Lua.
 
 use shared::entities::{self, Declared};
-use shared::plugins::custom;
+use shared::plugins::{Catalog, custom};
 use shared::schema::Purpose;
 
 use super::*;
@@ -92,6 +92,15 @@ return {
         let (_, wrong) = judged(Value::Object(sent.clone()));
         assert_eq!(wrong, expected, "{sent:?}");
     }
+
+    let catalog = Catalog::builtin().with([plugin.clone()]);
+    let config = json!({ "minute": 1, "key": "open sesame", "other": "a" });
+    let (document, _) = judged(json!({ "name": "documented", "config": config }));
+    let told = entity.told_whole(document, &catalog);
+    assert_eq!(
+        told["config"],
+        json!({ "minute": 1, "hour": null, "key": "******", "other": "a" })
+    );
 
     let shown = plugin.render();
     assert_eq!(

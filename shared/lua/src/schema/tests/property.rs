@@ -46,6 +46,44 @@ fn field() -> impl Strategy<Value = String> {
     })
 }
 
+/// A word of Lua, or none.
+fn word() -> impl Strategy<Value = String> {
+    let words = [
+        "{",
+        "}",
+        "{}",
+        "=",
+        ",",
+        "return",
+        "local x",
+        "x",
+        "nil",
+        "true",
+        "1",
+        "-0.5",
+        "'a'",
+        "type = 'string'",
+        "type = 'record'",
+        "fields =",
+        "elements =",
+        "typedefs.host",
+        "function(v) return v end",
+        "['match'] = '%'",
+        "default =",
+        "[1] =",
+        "..",
+        "(",
+        ")",
+        "end",
+        "ngx.null",
+        "require 'kong.db.schema.typedefs'",
+    ];
+    prop_oneof![
+        9 => prop::sample::select(words.to_vec()).prop_map(str::to_owned),
+        1 => any::<String>(),
+    ]
+}
+
 /// Any small document.
 fn document() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -67,6 +105,15 @@ fn document() -> impl Strategy<Value = Value> {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// Whatever is sent as source is read or refused.
+    #[test]
+    fn no_source_panics(words in prop::collection::vec(word(), 0..24)) {
+        let source = words.join(" ");
+        let _ = shape(&source);
+        let _ = shape(&format!("return {{ name = 'my-plugin', fields = {{ {source} }} }}"));
+        let _ = with_fields(&format!("{{ it = {{ {source} }} }}"));
+    }
 
     /// Nothing panics, a completed document completes to itself, and it is as good as what was sent.
     #[test]
