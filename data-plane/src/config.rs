@@ -13,6 +13,7 @@ use shared::settings::{
 };
 
 use crate::lua::outbound::{self, Allowed, Egress};
+use crate::lua::stores::{self, DictSizes};
 
 /// The settings of a data plane.
 #[derive(Clone, Debug, Settings)]
@@ -184,6 +185,16 @@ pub struct Config {
     #[setting(default = "1024")]
     pub custom_plugins_requests: u32,
 
+    /// The memory, in bytes, for what Lua plugins keep in `kong.cache`, whichever thread they run on. What was used longest
+    /// ago goes first.
+    #[setting(default = "128m")]
+    pub mem_cache_size: Size,
+
+    /// The dictionaries that Lua plugins find as `ngx.shared.<name>`, and the memory of each. `kong_plugins` is always there,
+    /// with 5 MiB if nothing else is said. A plugin that came with the configuration has each of them for itself.
+    #[setting(default = "kong_plugins:5m")]
+    pub custom_plugins_shared_dicts: DictSizes,
+
     /// The largest configuration that the node takes.
     #[setting(default = "1g")]
     pub max_state_bytes: Size,
@@ -201,6 +212,14 @@ impl Config {
             &self.untrusted_lua_sandbox_requires,
             &self.untrusted_lua_sandbox_environment,
         )
+    }
+
+    /// What Lua plugins keep.
+    pub fn stores(&self) -> stores::Settings {
+        stores::Settings {
+            cache: self.mem_cache_size.0,
+            dicts: self.custom_plugins_shared_dicts.clone(),
+        }
     }
 
     /// How Lua plugins call other services.

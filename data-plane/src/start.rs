@@ -25,6 +25,7 @@ use crate::carried::dns::{Dns, DnsError, Options};
 use crate::carried::trust::{Trust, TrustError};
 use crate::config::Config;
 use crate::listen::{self, BindError, Bound, Node, TlsError, Worker};
+use crate::lua::stores::Stores;
 use crate::proxy::headers::SERVER_TOKEN;
 use crate::runtime::{ProxySettings, Runtime};
 use crate::sync::{self, Applied, Rejected};
@@ -220,6 +221,7 @@ fn node(config: &Config, background: &tokio::runtime::Runtime) -> Result<Arc<Nod
         runtime: ArcSwap::from_pointee(Runtime::empty(settings.clone())),
         settings,
         dns: Dns::new(options, background.handle().clone())?,
+        stores: Arc::new(Stores::new(&config.stores())),
     }))
 }
 

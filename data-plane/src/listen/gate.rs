@@ -10,6 +10,7 @@ use http::StatusCode;
 use crate::carried::dns::Dns;
 use crate::carried::pool::Pool;
 use crate::lua;
+use crate::lua::stores::Stores;
 use crate::proxy::ctx::Ctx;
 use crate::runtime::{Pinned, ProxySettings, Runtime};
 use crate::telemetry::access_log::{AccessLog, Line};
@@ -23,6 +24,8 @@ pub struct Node {
     pub settings: Arc<ProxySettings>,
     /// Answers of name servers.
     pub dns: Dns,
+    /// What Lua plugins keep.
+    pub stores: Arc<Stores>,
 }
 
 /// One worker's own part.

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection::Ending;
 use super::{Connection, Gate, Node};
 use crate::carried::deadline::within;
-use crate::lua::outbound;
+use crate::lua::{outbound, stores};
 use crate::plugins;
 use crate::proxy;
 use crate::proxy::response::ResponseBody;
@@ -92,6 +92,7 @@ async fn serve(worker: Worker) -> io::Result<()> {
     let bodies = worker.node.settings.transform_memory;
     proxy::memory::open(bodies, worker.metrics.clone());
     outbound::open(&worker.node);
+    stores::open(&worker.node);
     let gate = Rc::new(Gate::new(worker.node, worker.metrics, log.clone()));
     let connections = Rc::new(RefCell::new(JoinSet::new()));
     let mut tasks = JoinSet::new();

@@ -10,6 +10,7 @@ mod kept;
 pub mod outbound;
 pub mod pdk;
 pub mod plugin;
+pub mod stores;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod worker;

@@ -11,7 +11,7 @@ mod flights;
 mod pool;
 mod request;
 #[cfg(test)]
-mod tests;
+pub(in crate::lua) mod tests;
 mod tls;
 mod watched;
 mod words;

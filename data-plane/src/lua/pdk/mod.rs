@@ -3,7 +3,7 @@
 use lua::mlua;
 use lua::pdk::Host;
 
-use super::outbound;
+use super::{outbound, stores};
 
 pub mod conf;
 mod ctx;
@@ -23,6 +23,7 @@ pub fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     request::bind(host)?;
     service_request::bind(host)?;
     response::bind(host)?;
+    stores::bind::bind(host)?;
     outbound::bind::provide(host.lua());
     Ok(())
 }

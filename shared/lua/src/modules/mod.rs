@@ -59,6 +59,11 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
     ("ngx.base64", All, Seen(&["ngx", "base64"])),
     ("ngx.re", All, Seen(&["ngx", "re"])),
     ("os", All, Seen(&["os"])),
+    (
+        "ngx.semaphore",
+        All,
+        Plane(include_str!("ngx/semaphore.lua")),
+    ),
     ("resty.http", All, Plane(include_str!("resty/http.lua"))),
     ("resty.md5", All, DIGEST),
     ("resty.random", All, Rust(resty::random_module)),
@@ -68,6 +73,11 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
     ("resty.sha384", All, DIGEST),
     ("resty.sha512", All, DIGEST),
     ("resty.string", All, Rust(resty::string)),
+    (
+        "resty.lock",
+        All,
+        InLua(include_str!("resty/lock.lua"), nothing),
+    ),
     ("string", All, Seen(&["string"])),
     ("table", All, Seen(&["table"])),
     ("table.clear", All, Seen(&["table", "clear"])),
@@ -77,6 +87,11 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
     ("table.new", All, Seen(&["table", "new"])),
     ("table.nkeys", All, Seen(&["table", "nkeys"])),
 ];
+
+/// For modules in Lua that need nothing more.
+fn nothing(_: &Lua) -> Result<Value> {
+    Ok(Value::Nil)
+}
 
 /// Whether `require` knows a module of this name, for plugins of every trust.
 pub fn exists(name: &str) -> bool {

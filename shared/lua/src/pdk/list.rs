@@ -14,6 +14,9 @@ const ALL: &str = "icwabrhflpt";
 /// Where there is a request: the page's *request*.
 const REQUEST: &str = "wabrhfl";
 
+/// Where code may wait.
+const WAITING: &str = "icwarpt";
+
 /// Every function of the PDK and of `ngx` that needs to know a request, a worker or a node. What needs neither is in
 /// `modules`.
 pub static GROUPS: &[&[Declared]] = &[
@@ -70,13 +73,47 @@ const RESPONSE: &[Declared] = &[declared("kong.response.exit", "warhp")];
 const NODE: &[Declared] = &[];
 
 /// `kong.cache`.
-const CACHE: &[Declared] = &[];
+const CACHE: &[Declared] = &[
+    declared("kong.cache.get", ALL),
+    declared("kong.cache.renew", ALL),
+    declared("kong.cache.get_bulk", ALL),
+    declared("kong.cache.probe", ALL),
+    declared("kong.cache.safe_set", ALL),
+    declared("kong.cache.invalidate", ALL),
+    declared("kong.cache.invalidate_local", ALL),
+    declared("kong.cache.purge", ALL),
+];
 
 /// `kong.dns`.
-const DNS: &[Declared] = &[];
+const DNS: &[Declared] = &[
+    declared("kong.dns.resolve", WAITING),
+    declared("kong.dns.toip", WAITING),
+];
 
 /// `ngx`.
 const NGX: &[Declared] = &[declared("ngx[]", ALL), declared("ngx[]=", ALL)];
 
 /// `ngx.shared`.
-const NGX_SHARED: &[Declared] = &[];
+const NGX_SHARED: &[Declared] = &[
+    declared("ngx.shared.kong_plugins.add", ALL),
+    declared("ngx.shared.kong_plugins.capacity", ALL),
+    declared("ngx.shared.kong_plugins.delete", ALL),
+    declared("ngx.shared.kong_plugins.expire", ALL),
+    declared("ngx.shared.kong_plugins.flush_all", ALL),
+    declared("ngx.shared.kong_plugins.flush_expired", ALL),
+    declared("ngx.shared.kong_plugins.free_space", ALL),
+    declared("ngx.shared.kong_plugins.get", ALL),
+    declared("ngx.shared.kong_plugins.get_keys", ALL),
+    declared("ngx.shared.kong_plugins.get_stale", ALL),
+    declared("ngx.shared.kong_plugins.incr", ALL),
+    declared("ngx.shared.kong_plugins.llen", ALL),
+    declared("ngx.shared.kong_plugins.lpop", ALL),
+    declared("ngx.shared.kong_plugins.lpush", ALL),
+    declared("ngx.shared.kong_plugins.replace", ALL),
+    declared("ngx.shared.kong_plugins.rpop", ALL),
+    declared("ngx.shared.kong_plugins.rpush", ALL),
+    declared("ngx.shared.kong_plugins.safe_add", ALL),
+    declared("ngx.shared.kong_plugins.safe_set", ALL),
+    declared("ngx.shared.kong_plugins.set", ALL),
+    declared("ngx.shared.kong_plugins.ttl", ALL),
+];

@@ -1,0 +1,301 @@
+//! `kong.cache` as Kong's plugins call it (custom-plugins.md 3.1), with the words of its cache library.
+
+use std::time::Duration;
+
+use lua::Raise;
+use lua::mlua::{self, Function, Lua, MultiValue, Table, Value};
+use lua::pdk::Host;
+
+use super::super::cache::{Cache, Entry, Found};
+use super::super::{Owner, codec};
+
+/// How long one waits for another who finds out the same.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long what is past its time serves on when nothing better is found: Kong's `db_resurrect_ttl`.
+const RESURRECT: Duration = Duration::from_secs(30);
+
+/// Where an answer came from: the node's cache, the callback, the cache past its time, nowhere.
+const KNOWN: i64 = 2;
+const FOUND_OUT: i64 = 3;
+const STALE: i64 = 4;
+const NOWHERE: i64 = -1;
+
+pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
+    host.waiting("kong.cache.get", |lua, given: MultiValue| async move {
+        let asked = asked(given)?;
+        let answer = fetch(&lua, &asked, false).await?;
+        three(&lua, answer, "failed to get from node cache")
+    })?;
+    host.waiting("kong.cache.renew", |lua, given: MultiValue| async move {
+        let asked = asked(given)?;
+        let answer = fetch(&lua, &asked, true).await?;
+        three(&lua, answer, "failed to renew key in node cache")
+    })?;
+    host.waiting("kong.cache.get_bulk", get_bulk)?;
+    host.function("kong.cache.probe", probe)?;
+    host.function("kong.cache.safe_set", safe_set)?;
+    for name in ["kong.cache.invalidate", "kong.cache.invalidate_local"] {
+        host.function(name, |_, (_, key): (Value, Value)| {
+            let key = key_of(&key)?;
+            super::reach()?.stores.cache.remove(&super::owner(), &key);
+            Ok(())
+        })?;
+    }
+    host.function("kong.cache.purge", |_, _: MultiValue| {
+        super::reach()?.stores.cache.purge(&super::owner());
+        Ok(())
+    })
+}
+
+fn key_of(key: &Value) -> Result<Vec<u8>, Raise> {
+    match key {
+        Value::String(text) => Ok(text.as_bytes().to_vec()),
+        _ => Err("key must be a string".into()),
+    }
+}
+
+/// What somebody wants to know.
+struct Asked {
+    owner: Owner,
+    key: Vec<u8>,
+    times: Times,
+    callback: Option<Function>,
+    arguments: MultiValue,
+}
+
+#[derive(Clone, Copy)]
+struct Times {
+    ttl: Duration,
+    neg_ttl: Duration,
+    resurrect: Duration,
+}
+
+/// `self, key, opts, callback, …`
+fn asked(given: MultiValue) -> Result<Asked, Raise> {
+    let mut given = given.into_iter().skip(1);
+    let mut next = || given.next().unwrap_or(Value::Nil);
+    let (key, options, callback) = (key_of(&next())?, times(&next())?, next());
+    Ok(Asked {
+        owner: super::owner(),
+        key,
+        times: options,
+        callback: function(callback)?,
+        arguments: given.collect(),
+    })
+}
+
+fn function(callback: Value) -> Result<Option<Function>, Raise> {
+    match callback {
+        Value::Nil => Ok(None),
+        Value::Function(function) => Ok(Some(function)),
+        _ => Err("callback must be nil or a function".into()),
+    }
+}
+
+fn times(options: &Value) -> Result<Times, Raise> {
+    let usual = Times {
+        ttl: Duration::ZERO,
+        neg_ttl: Duration::ZERO,
+        resurrect: RESURRECT,
+    };
+    let options = match options {
+        Value::Nil => return Ok(usual),
+        Value::Table(options) => options,
+        _ => return Err("opts must be a table".into()),
+    };
+    let time = |name: &str, usual: Duration| -> Result<Duration, Raise> {
+        match options.get::<Value>(name)? {
+            Value::Nil => Ok(usual),
+            Value::Integer(number) if number >= 0 => Ok(super::seconds(number as f64)),
+            Value::Number(number) if number >= 0.0 => Ok(super::seconds(number)),
+            Value::Integer(_) | Value::Number(_) => Err(format!("opts.{name} must be >= 0").into()),
+            _ => Err(format!("opts.{name} must be a number").into()),
+        }
+    };
+    Ok(Times {
+        ttl: time("ttl", usual.ttl)?,
+        neg_ttl: time("neg_ttl", usual.neg_ttl)?,
+        resurrect: time("resurrect_ttl", usual.resurrect)?,
+    })
+}
+
+/// A value and where it came from, or why there is none.
+type Fetched = Result<(Value, i64), String>;
+
+fn three(lua: &Lua, fetched: Fetched, failed: &str) -> Result<MultiValue, Raise> {
+    Ok(match fetched {
+        Ok((value, level)) => MultiValue::from_iter([value, Value::Nil, Value::Integer(level)]),
+        Err(why) => {
+            let words = lua.create_string(format!("{failed}: {why}"))?;
+            MultiValue::from_iter([Value::Nil, Value::String(words)])
+        }
+    })
+}
+
+/// What is known, or what the callback finds out; `anew`: it is asked in any case.
+async fn fetch(lua: &Lua, asked: &Asked, anew: bool) -> Result<Fetched, Raise> {
+    let stores = super::reach()?.stores;
+    let cache = &stores.cache;
+    let Asked { owner, key, .. } = asked;
+    if !anew && let Some(known) = known(lua, cache, asked)? {
+        return Ok(Ok(known));
+    }
+    let Some(callback) = &asked.callback else {
+        return Ok(Ok((Value::Nil, NOWHERE)));
+    };
+    let Ok(_turn) = tokio::time::timeout(PATIENCE, cache.turn(owner, key)).await else {
+        return Ok(Err("could not acquire callback lock: timeout".to_owned()));
+    };
+    // Another may have found it out meanwhile.
+    if !anew && let Some(known) = known(lua, cache, asked)? {
+        return Ok(Ok(known));
+    }
+    let answered = callback.call_async(asked.arguments.clone()).await;
+    let (value, error, ttl): (Value, Value, Value) = match answered {
+        Ok(values) => values,
+        Err(error) => return Ok(Err(format!("callback threw an error: {}", said(&error)))),
+    };
+    if !error.is_nil() {
+        return Ok(match cache.find(owner, key) {
+            Found::Stale(stale) if !asked.times.resurrect.is_zero() => {
+                let why = error.to_string().unwrap_or_default();
+                let name = String::from_utf8_lossy(key);
+                tracing::warn!(
+                    key = &*name,
+                    error = why,
+                    "a plugin's cached value serves on"
+                );
+                cache.resurrect(owner, key, &stale, asked.times.resurrect);
+                Ok((value_of(lua, &stale)?, STALE))
+            }
+            _ => Err(error.to_string()?),
+        });
+    }
+    if let Err(why) = keep(cache, asked, &value, &ttl) {
+        return Ok(Err(why));
+    }
+    Ok(Ok((value, FOUND_OUT)))
+}
+
+/// Keeps what a callback found out, for as long as it says: less than nothing is not at all.
+fn keep(cache: &Cache, asked: &Asked, value: &Value, ttl: &Value) -> Result<(), String> {
+    let usual = match value {
+        Value::Nil => asked.times.neg_ttl,
+        _ => asked.times.ttl,
+    };
+    let ttl = match ttl {
+        Value::Integer(number) if *number < 0 => return Ok(()),
+        Value::Number(number) if *number < 0.0 => return Ok(()),
+        Value::Integer(number) => super::seconds(*number as f64),
+        Value::Number(number) => super::seconds(*number),
+        _ => usual,
+    };
+    let bytes = match value {
+        Value::Nil => None,
+        value => Some(codec::write(value).map_err(|why| format!("could not cache value: {why}"))?),
+    };
+    cache.put(&asked.owner, &asked.key, Entry::new(bytes, ttl));
+    Ok(())
+}
+
+fn known(lua: &Lua, cache: &Cache, asked: &Asked) -> mlua::Result<Option<(Value, i64)>> {
+    let Found::Fresh(entry) = cache.find(&asked.owner, &asked.key) else {
+        return Ok(None);
+    };
+    let level = if entry.resurrected { STALE } else { KNOWN };
+    Ok(Some((value_of(lua, &entry)?, level)))
+}
+
+fn value_of(lua: &Lua, entry: &Entry) -> mlua::Result<Value> {
+    let bytes = entry.value.as_ref();
+    bytes.map_or(Ok(Value::Nil), |bytes| codec::read(lua, bytes))
+}
+
+/// What a callback raised, without the way there.
+fn said(error: &mlua::Error) -> String {
+    let text = match error {
+        mlua::Error::RuntimeError(text) => text.clone(),
+        mlua::Error::CallbackError { cause, .. } => return said(cause),
+        other => other.to_string(),
+    };
+    let text = text.split("\nstack traceback:").next();
+    text.unwrap_or_default().to_owned()
+}
+
+/// `self, bulk, opts`: `bulk` holds key, options, callback, argument again and again, and `n`, how many; the answer value,
+/// error, level.
+async fn get_bulk(
+    lua: Lua,
+    (_, bulk, options): (Value, Value, Value),
+) -> Result<MultiValue, Raise> {
+    let Value::Table(bulk) = bulk else {
+        return Err("bulk must be a table".into());
+    };
+    if !matches!(options, Value::Nil | Value::Table(_)) {
+        return Err("opts must be a table".into());
+    }
+    let count = match bulk.get::<Value>("n")? {
+        Value::Nil => return Err("bulk must have n field".into()),
+        count => super::number(&count).unwrap_or(0.0) as i64,
+    };
+    let answers: Table = lua.create_table()?;
+    for n in 0..count {
+        let at = |place: i64| bulk.get::<Value>(n * 4 + place);
+        let asked = Asked {
+            owner: super::owner(),
+            key: key_of(&at(1)?)
+                .map_err(|_| format!("key at index {} must be a string", n * 4 + 1))?,
+            times: times(&at(2)?)?,
+            callback: function(at(3)?)?,
+            arguments: MultiValue::from_iter([at(4)?]),
+        };
+        let (value, error, level) = match fetch(&lua, &asked, false).await? {
+            Ok((value, level)) => (value, Value::Nil, Value::Integer(level)),
+            Err(why) => {
+                let why = Value::String(lua.create_string(why)?);
+                (Value::Nil, why, Value::Nil)
+            }
+        };
+        for (place, value) in [value, error, level].into_iter().enumerate() {
+            answers.raw_set(n * 3 + 1 + place as i64, value)?;
+        }
+    }
+    answers.raw_set("n", count * 3)?;
+    Ok(MultiValue::from_iter([Value::Table(answers)]))
+}
+
+/// `self, key`: the time that is left, nil, the value; nothing for what is not known.
+fn probe(lua: &Lua, (_, key): (Value, Value)) -> Result<MultiValue, Raise> {
+    let key = key_of(&key)?;
+    let Found::Fresh(entry) = super::reach()?.stores.cache.find(&super::owner(), &key) else {
+        return Ok(MultiValue::from_iter([Value::Nil]));
+    };
+    Ok(MultiValue::from_iter([
+        Value::Number(entry.ttl().as_secs_f64()),
+        Value::Nil,
+        value_of(lua, &entry)?,
+    ]))
+}
+
+/// `self, key, value, ttl`: true, or nil and why.
+fn safe_set(
+    _: &Lua,
+    (_, key, value, ttl): (Value, Value, Value, Value),
+) -> Result<(Option<bool>, Option<String>), Raise> {
+    let key = key_of(&key)?;
+    let bytes = match &value {
+        Value::Nil => None,
+        value => match codec::write(value) {
+            Ok(bytes) => Some(bytes),
+            Err(why) => return Ok((None, Some(why.to_string()))),
+        },
+    };
+    let ttl = super::number(&ttl).map_or(Duration::ZERO, super::seconds);
+    let entry = Entry::new(bytes, ttl);
+    super::reach()?
+        .stores
+        .cache
+        .put(&super::owner(), &key, entry);
+    Ok((Some(true), None))
+}
