@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
-use shared::schema::{Document, form};
+use shared::schema::{Document, Violations, form};
 use std::convert::Infallible;
 
 /// What a body is written in.
@@ -118,7 +118,7 @@ async fn parts(headers: &HeaderMap, body: Bytes) -> Result<Vec<(String, Value)>,
         let value = match structured {
             true => serde_json::from_slice(&bytes)
                 .map_err(|_| Failure::bad_request("Cannot parse JSON body"))?,
-            false => Value::String(String::from_utf8_lossy(&bytes).into_owned()),
+            false => Value::String(text(&name, bytes)?),
         };
         pairs.push((name, value));
         if pairs.len() > MAX_ARGUMENTS {
@@ -126,6 +126,12 @@ async fn parts(headers: &HeaderMap, body: Bytes) -> Result<Vec<(String, Value)>,
         }
     }
     Ok(pairs)
+}
+
+/// A file that is no text cannot be a value: what it would become in JSON is something else.
+fn text(part: &str, bytes: Bytes) -> Result<String, Failure> {
+    let text = String::from_utf8(bytes.into());
+    text.map_err(|_| Failure::schema_violation(&Violations::one(part, "expected text in UTF-8")))
 }
 
 fn malformed() -> Failure {

@@ -1,6 +1,6 @@
 //! Where every write of a request goes through: who asked, one revision, and the answer that names it.
 
-use super::custom_plugins::{self, Turn};
+use super::custom_plugins::Turn;
 use super::reply::Reply;
 use super::serve::Call;
 use super::{Admin, expiry, wait};
@@ -16,7 +16,7 @@ impl Call<'_> {
     /// What the store refuses, for callers that can look again and retry.
     pub async fn commit(&self, writes: Vec<Write>, reply: Reply) -> Result<Reply, WriteError> {
         let doubts: Vec<_> = writes.iter().flat_map(doubts).collect();
-        let touched = custom_plugins::touched_by(&writes);
+        let touched = self.admin.custom.touched_by(&writes);
         let turn = self.admin.custom.turn(&self.admin.store, touched).await?;
         let (admin, author) = (self.admin.clone(), self.author.clone());
         let write = async move { admin.write_past_expired(writes, &author).await };
@@ -37,7 +37,7 @@ impl Call<'_> {
         reply: impl FnOnce(u64) -> Reply,
     ) -> Result<Reply, WriteError> {
         let effects = staged.store.effects();
-        let touched = effects.as_ref().map(custom_plugins::touched_in);
+        let touched = effects.map(|effects| self.admin.custom.touched_in(&effects));
         let touched = touched.unwrap_or_default();
         let turn = self.admin.custom.turn(&self.admin.store, touched).await?;
         let (store, author) = (staged.store.clone(), self.author.clone());

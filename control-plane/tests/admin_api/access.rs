@@ -5,19 +5,19 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 /// A control plane whose first listener is for this machine and whose second one is for others as well.
-async fn guarded() -> Plane {
+pub async fn guarded() -> Plane {
     Plane::start_with(&[("admin_listen", "127.0.0.1:0, 0.0.0.0:0")]).await
 }
 
 /// A token, made through the listener that asks for none.
-async fn token(plane: &Plane, name: &str, role: &str) -> String {
+pub async fn token(plane: &Plane, name: &str, role: &str) -> String {
     let body = json!({ "name": name, "role": role });
     let made = plane.post("/headgate/admin-tokens", body).await.expect(201);
     made["token"].as_str().expect("a word").to_owned()
 }
 
 /// A request to the listener that asks for a token.
-async fn outside(
+pub async fn outside(
     plane: &Plane,
     method: &str,
     path: &str,

@@ -9,6 +9,7 @@ mod checklist;
 mod client;
 mod credentials;
 mod crud;
+mod custom_plugins;
 mod declarative;
 mod dry_run;
 mod groups;

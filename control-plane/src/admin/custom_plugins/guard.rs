@@ -17,10 +17,11 @@ use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
-/// A document of one of the two kinds, and what it becomes.
+/// A document of one of the two kinds.
 pub struct Touched {
     kind: &'static str,
     id: Uuid,
+    /// What it becomes, if that has to do with custom plugins.
     after: Option<Document>,
 }
 
@@ -44,38 +45,6 @@ impl Turn {
     }
 }
 
-/// What writes do to documents of the two kinds.
-pub fn touched_by(writes: &[Write]) -> Vec<Touched> {
-    let touched = writes.iter().filter_map(|write| match write {
-        Write::Insert { kind, document }
-        | Write::Upsert { kind, document }
-        | Write::Update { kind, document, .. } => Some(Touched {
-            kind: one_of_ours(kind)?,
-            id: lookup::id(document.get("id")?.as_str()?)?,
-            after: Some(document.clone()),
-        }),
-        Write::Delete { kind, id } => Some(Touched {
-            kind: one_of_ours(kind)?,
-            id: *id,
-            after: None,
-        }),
-    });
-    touched.collect()
-}
-
-/// The same for writes that were tried.
-pub fn touched_in(effects: &Effects) -> Vec<Touched> {
-    let touched = effects.effects.iter().filter_map(|effect| {
-        let after = effect.after.as_ref();
-        Some(Touched {
-            kind: one_of_ours(&effect.kind)?,
-            id: effect.id,
-            after: after.map(|payload| serde_json::from_slice(payload).unwrap_or_default()),
-        })
-    });
-    touched.collect()
-}
-
 /// Whether custom plugins are among what is written.
 pub fn are_written(writes: &[Write]) -> bool {
     let kind = |write: &Write| match write {
@@ -94,6 +63,47 @@ fn one_of_ours(kind: &str) -> Option<&'static str> {
 }
 
 impl Known {
+    /// What writes do to documents of the two kinds.
+    pub fn touched_by(&self, writes: &[Write]) -> Vec<Touched> {
+        let touched = writes.iter().filter_map(|write| match write {
+            Write::Insert { kind, document }
+            | Write::Upsert { kind, document }
+            | Write::Update { kind, document, .. } => Some(Touched {
+                kind: one_of_ours(kind)?,
+                id: lookup::id(document.get("id")?.as_str()?)?,
+                after: self
+                    .is_of_interest(kind, document)
+                    .then(|| document.clone()),
+            }),
+            Write::Delete { kind, id } => Some(Touched {
+                kind: one_of_ours(kind)?,
+                id: *id,
+                after: None,
+            }),
+        });
+        touched.collect()
+    }
+
+    /// The same for writes that were tried.
+    pub fn touched_in(&self, effects: &Effects) -> Vec<Touched> {
+        let touched = effects.effects.iter().filter_map(|effect| {
+            let kind = one_of_ours(&effect.kind)?;
+            let after = effect.after.as_ref();
+            let after = after.map(|payload| serde_json::from_slice(payload).unwrap_or_default());
+            Some(Touched {
+                kind,
+                id: effect.id,
+                after: after.filter(|document| self.is_of_interest(kind, document)),
+            })
+        });
+        touched.collect()
+    }
+
+    /// Plugins of the settings use no custom plugin, and there may be many of them.
+    fn is_of_interest(&self, kind: &str, document: &Document) -> bool {
+        kind == CustomPlugin::KIND || self.base.plugin(name(document)).is_none()
+    }
+
     /// Waits for a turn, if the documents are about custom plugins, and checks what they leave behind.
     ///
     /// # Errors
@@ -103,11 +113,8 @@ impl Known {
         store: &Store,
         touched: Vec<Touched>,
     ) -> Result<Option<Turn>, WriteError> {
-        let names_custom = |document: &Document| self.base.plugin(name(document)).is_none();
-        let concerned = touched.iter().any(|one| {
-            one.kind == CustomPlugin::KIND || one.after.as_ref().is_some_and(names_custom)
-        });
-        if !concerned {
+        let concerns = |one: &Touched| one.kind == CustomPlugin::KIND || one.after.is_some();
+        if !touched.iter().any(concerns) {
             return Ok(None);
         }
         let turn = self.turn.clone().lock_owned().await;
@@ -120,26 +127,17 @@ impl Known {
         };
         let (written, uses) = aside(work).await?;
         written?;
+        let next = uses.next.clone();
         if !uses.changed.is_empty() {
-            let stored = store.all(Plugin::KIND).await?;
-            let stored: Vec<(Uuid, Document)> = stored
-                .into_iter()
-                .map(|stored| (stored.id, stored.document))
-                .collect();
-            let next = uses.next.clone();
+            let stored = store.all(Plugin::KIND).await?.into_iter();
+            let stored = stored.map(|stored| (stored.id, stored.document)).collect();
             aside(move || uses.left_behind(stored)).await??;
-            return Ok(Some(self.leave(next, turn)));
         }
-        let next = uses.next;
-        Ok(Some(self.leave(next, turn)))
-    }
-
-    fn leave(self: &Arc<Self>, next: Arc<Current>, turn: OwnedMutexGuard<()>) -> Turn {
-        Turn {
+        Ok(Some(Turn {
             known: self.clone(),
             next,
             _turn: turn,
-        }
+        }))
     }
 }
 
@@ -199,10 +197,8 @@ impl Uses {
             .iter()
             .filter_map(|one| Some((one.id, one.after.as_ref()?)));
         for (id, document) in documents {
-            let name = name(document);
-            let custom = |catalog: &Catalog| catalog.owner(name).is_none();
-            if custom(&self.next.catalog) && self.fault(document).is_some() {
-                let name = name.to_owned();
+            if self.fault(document).is_some() {
+                let name = name(document).to_owned();
                 return Err(rejected(Rejection::CustomPluginChanged { name, id }));
             }
         }

@@ -8,7 +8,7 @@
 mod guard;
 mod known;
 
-pub use guard::{Turn, are_written, touched_by, touched_in};
+pub use guard::{Turn, are_written};
 pub use known::Known;
 
 use super::crud;

@@ -6,7 +6,8 @@ use crate::admin::endpoints::{Action, Endpoint, Link};
 use crate::admin::{dry_run, groups, list};
 use http::Method;
 use serde_json::{Map, Value, json};
-use shared::entities::{self, Entity};
+use shared::entities::{self, CustomPlugin, Entity};
+use shared::types::Referenced;
 
 /// The path item of an address.
 pub fn of(endpoint: &Endpoint) -> Value {
@@ -200,9 +201,14 @@ fn one(entity: &'static Entity, owner: Option<&str>, method: &Method) -> About {
             .takes(bodies::part(entity))
             .answers(200, bodies::answer(entity))
             .refuses(409),
-        Method::DELETE => About::new("Deletes the document and what goes with it")
-            .writes()
-            .answers_nothing(204),
+        Method::DELETE => {
+            let about = About::new("Deletes the document and what goes with it");
+            let about = about.writes().answers_nothing(204);
+            match entity.kind == CustomPlugin::KIND {
+                true => about.refuses(409), // while plugins use it
+                false => about,
+            }
+        }
         _ => About::new("The document").answers(200, bodies::answer(entity)),
     }
 }
