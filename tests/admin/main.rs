@@ -9,5 +9,6 @@ mod deck;
 mod declarative;
 mod dry_run;
 mod openapi;
+mod plugin_commands;
 mod quickstart;
 mod revisions;

@@ -3,6 +3,7 @@
 mod alone;
 mod cache;
 mod change_under_traffic;
+mod custom_plugins;
 mod hostile;
 mod identity;
 mod in_flight;
