@@ -8,8 +8,8 @@ use shared::plugins::Catalog;
 use shared::plugins::installed::{InstallError, Wanted, installed};
 use shared::settings::{
     AccessLog, Addresses, EgressRule, Endpoints, ErrorType, HeaderTokens, Listeners, LogLevel,
-    NameServers, Networks, PortMaps, RouterFlavor, Seconds, Secret, Size, TrustedCertificates,
-    UntrustedLua, UpstreamTokens, Violation, Words, Workers,
+    LuaJit, NameServers, Networks, PortMaps, RouterFlavor, Seconds, Secret, Size,
+    TrustedCertificates, UntrustedLua, UpstreamTokens, Violation, Words, Workers,
 };
 
 use crate::lua::outbound::{self, Allowed, Egress};
@@ -195,6 +195,10 @@ pub struct Config {
     #[setting(default = "kong_plugins:5m")]
     pub custom_plugins_shared_dicts: DictSizes,
 
+    /// Which Lua is compiled to machine code: all of it, only plugins of the folder `lua_plugins` (`trusted`), or none.
+    #[setting(default = "on")]
+    pub lua_jit: LuaJit,
+
     /// The largest configuration that the node takes.
     #[setting(default = "1g")]
     pub max_state_bytes: Size,
@@ -207,11 +211,15 @@ pub struct Config {
 impl Config {
     /// How Lua in the configuration is run.
     pub fn lua(&self) -> lua::Options {
-        lua::Options::new(
+        let options = lua::Options::new(
             self.untrusted_lua,
             &self.untrusted_lua_sandbox_requires,
             &self.untrusted_lua_sandbox_environment,
-        )
+        );
+        lua::Options {
+            jit: self.lua_jit,
+            ..options
+        }
     }
 
     /// What Lua plugins keep.

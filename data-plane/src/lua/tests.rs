@@ -29,7 +29,7 @@ pub(crate) fn outcome(ctx: Option<&mut Ctx>, phase: Phase, source: &str) -> Outc
     let own = state.own_modules(None, "test").expect("memory");
     let environment = state.plugin_environment(false, own).expect("memory");
     let handler = state
-        .run_module(&script, environment, lua::limits::Limits::default())
+        .run_module(&script, environment, false, lua::limits::Limits::default())
         .expect("a function");
     let handler: Function = match handler {
         Value::Function(handler) => handler,

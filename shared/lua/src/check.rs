@@ -4,12 +4,13 @@
 use std::cell::RefCell;
 
 use shared::plugins::custom::{self, SourceError};
+use shared::settings::UntrustedLua;
 use shared::types::{LuaUnit, check_lua_with};
 
 use crate::error::Failure;
 use crate::plugin;
 use crate::script::Script;
-use crate::state::{Options, State, Trust};
+use crate::state::{Options, State};
 
 thread_local! {
     // Chunks are run here once, when somebody wants to store them.
@@ -41,7 +42,7 @@ pub fn answer_schemas(options: Options) {
 
 /// What is wrong with a chunk that should return a function; the function itself is not called (transformers.md 4.1).
 fn function(options: &Options, source: &str) -> Result<(), String> {
-    if options.trust == Trust::Nothing {
+    if options.trust == UntrustedLua::Off {
         return Err(Failure::Off.to_string());
     }
     let checked =
@@ -106,7 +107,7 @@ mod tests {
             assert_eq!(check(source), Err(expected.to_owned()), "{source}");
         }
         let off = Options {
-            trust: Trust::Nothing,
+            trust: UntrustedLua::Off,
             ..Options::default()
         };
         assert_eq!(

@@ -30,4 +30,4 @@ pub use mlua;
 pub use native::{Raise, function, waiting_function};
 pub use running::Running;
 pub use script::{Kind, Script};
-pub use state::{Options, State, Trust, header_names};
+pub use state::{Options, State, header_names};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use mlua::{Function, MultiValue, Table, Value};
 use shared::plugins::custom::{Declaration, Source, SourceError};
+use shared::settings::UntrustedLua;
 
 use crate::error::Failure;
 use crate::limits::Limits;
@@ -12,7 +13,7 @@ use crate::native::{self, Raise};
 use crate::pdk::Phase;
 use crate::requires;
 use crate::script::Script;
-use crate::state::{Options, State, Trust, said};
+use crate::state::{Options, State, said};
 
 /// The file of a handler, as errors call it.
 pub const HANDLER: &str = "handler.lua";
@@ -60,7 +61,7 @@ pub(crate) fn declare(
 ) -> Result<Declaration, Vec<SourceError>> {
     let wrong = |field| move |message| SourceError { field, message };
     // Not even a schema is run then.
-    if options.trust == Trust::Nothing && !source.trusted {
+    if options.trust == UntrustedLua::Off && !source.trusted {
         return Err(vec![wrong("handler")(Failure::Off.to_string())]);
     }
     let shape = crate::schema::read(&source).map_err(wrong("schema"));
@@ -80,7 +81,7 @@ type Found = (i32, String, Vec<&'static str>);
 
 fn checked(options: &Options, state: &State, source: Source<'_>) -> Result<Found, String> {
     let script = Script::module(HANDLER, source.handler).map_err(|error| error.to_string())?;
-    if !source.trusted && options.trust == Trust::Sandbox {
+    if !source.trusted && options.trust == UntrustedLua::Sandbox {
         requires::check(HANDLER, source.handler)?;
     }
     let handler = state
@@ -174,7 +175,7 @@ impl State {
             .own_modules(folder, name)
             .and_then(|own| self.plugin_environment(trusted, own))
             .map_err(|error| said(&error))?;
-        let table = match self.run_module(script, environment, Limits::module())? {
+        let table = match self.run_module(script, environment, trusted, Limits::module())? {
             Value::Table(table) => table,
             other => {
                 return Err(Failure::Raised(format!(

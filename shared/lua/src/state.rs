@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mlua::{Function, IntoLuaMulti, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
 
-use shared::settings::{UntrustedLua, Words};
+use shared::settings::{LuaJit, UntrustedLua, Words};
 
 use crate::engine::{self, TRACEBACK};
 use crate::error::Failure;
@@ -37,43 +37,42 @@ const HEADERS: &str = "headgate.headers";
 pub(crate) const OFF: &str =
     "loading of untrusted Lua code disabled because 'untrusted_lua' config option is set to 'off'";
 
-/// `untrusted_lua`: what code out of the configuration may do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Trust {
-    /// Everything: `on`.
-    Whole,
-    /// What the sandbox has: `sandbox`.
-    #[default]
-    Sandbox,
-    /// Nothing: `off`.
-    Nothing,
-}
-
 /// How states are made.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// `untrusted_lua`.
-    pub trust: Trust,
+    pub trust: UntrustedLua,
     /// `untrusted_lua_sandbox_requires`: modules that `require` gives.
     pub requires: Vec<String>,
     /// `untrusted_lua_sandbox_environment`: names, dotted or not, that are visible beside the usual ones.
     pub environment: Vec<String>,
     /// What gives `kong` and `ngx` their behaviour; without it they can be looked at and not used.
     pub bind: Option<Bind>,
+    /// `lua_jit`: which code is compiled to machine code.
+    pub jit: LuaJit,
+}
+
+impl Default for Options {
+    /// The defaults of the settings.
+    fn default() -> Self {
+        Self {
+            trust: UntrustedLua::Sandbox,
+            requires: Vec::new(),
+            environment: Vec::new(),
+            bind: None,
+            jit: LuaJit::On,
+        }
+    }
 }
 
 impl Options {
     /// As the settings say.
     pub fn new(trust: UntrustedLua, requires: &Words, environment: &Words) -> Self {
         Self {
-            trust: match trust {
-                UntrustedLua::On => Trust::Whole,
-                UntrustedLua::Sandbox => Trust::Sandbox,
-                UntrustedLua::Off => Trust::Nothing,
-            },
+            trust,
             requires: requires.0.clone(),
             environment: environment.0.clone(),
-            bind: None,
+            ..Self::default()
         }
     }
 }
@@ -82,7 +81,8 @@ impl Options {
 pub struct State {
     lua: Lua,
     interruptible: Interruptible,
-    trust: Trust,
+    trust: UntrustedLua,
+    jit: LuaJit,
     entry: Entry,
     /// The metatable of arrays that came from JSON.
     arrays: Table,
@@ -114,7 +114,7 @@ impl State {
     pub fn new(options: &Options) -> mlua::Result<Self> {
         let lua = Lua::new_with(StdLib::ALL_SAFE, LuaOptions::new())?;
         lua.set_memory_limit(MEMORY)?;
-        let interruptible = prepare(&lua)?;
+        let interruptible = prepare(&lua, options.jit)?;
         native::prepare(&lua)?;
         let functions = engine::functions(&lua, |text| tracing::info!(target: "lua", "{text}"))?;
         let requires = lua.create_sequence_from(options.requires.iter().map(String::as_str))?;
@@ -140,6 +140,7 @@ impl State {
             lua,
             interruptible,
             trust: options.trust,
+            jit: options.jit,
             loaded: RefCell::default(),
         })
     }
@@ -156,7 +157,7 @@ impl State {
     pub fn template_environment(&self, roots: Table) -> mlua::Result<Table> {
         self.entry
             .template
-            .call((roots, self.trust == Trust::Whole))
+            .call((roots, self.trust == UntrustedLua::On))
     }
 
     /// What an expression prints in this environment: nil and false nothing, a list its elements.
@@ -200,7 +201,7 @@ impl State {
 
     /// The function of a script: loaded the first time, and if `run` says so what running it returned.
     fn load(&self, script: &Script, run: Option<Limits>) -> Result<Function, Failure> {
-        if self.trust == Trust::Nothing {
+        if self.trust == UntrustedLua::Off {
             return Err(Failure::Off);
         }
         if let Some(loaded) = self.loaded.borrow().get(&script.number()) {
@@ -244,7 +245,7 @@ impl State {
     /// # Errors
     /// When there is no memory.
     pub fn plugin_environment(&self, trusted: bool, own: Function) -> mlua::Result<Table> {
-        let trusted = trusted || self.trust == Trust::Whole;
+        let trusted = trusted || self.trust == UntrustedLua::On;
         self.entry.plugin.call((trusted, own))
     }
 
@@ -253,15 +254,28 @@ impl State {
     /// # Errors
     /// [`Failure`]; also when nothing may run.
     pub fn load_chunk(&self, script: &Script) -> Result<Function, Failure> {
-        if self.trust == Trust::Nothing {
+        if self.trust == UntrustedLua::Off {
             return Err(Failure::Off);
         }
         let chunk = script.load(&self.lua).map_err(|error| said(&error))?;
+        self.interpret(&chunk)?;
         let environment: mlua::Result<Table> =
-            self.entry.environment.call(self.trust == Trust::Whole);
+            self.entry.environment.call(self.trust == UntrustedLua::On);
         let set = environment.and_then(|environment| chunk.set_environment(environment));
         set.map_err(|error| said(&error))?;
         Ok(chunk)
+    }
+
+    /// Keeps code of little trust, and all functions in it, from being compiled where `lua_jit` says so.
+    fn interpret(&self, chunk: &Function) -> Result<(), Failure> {
+        if self.jit != LuaJit::Trusted {
+            return Ok(());
+        }
+        let interpret = || -> mlua::Result<()> {
+            let jit: Table = self.lua.globals().get("jit")?;
+            jit.get::<Function>("off")?.call((chunk, true))
+        };
+        interpret().map_err(|error| said(&error))
     }
 
     /// What a table has under these names, in their order, be it from its class.
@@ -284,7 +298,7 @@ impl State {
         }
     }
 
-    /// Runs the body of a module in an environment; it answers what the module returns.
+    /// Runs the body of a module in an environment; it answers what the module returns. `trusted` code lies on the machine.
     ///
     /// # Errors
     /// [`Failure`], in the words of Lua.
@@ -292,9 +306,13 @@ impl State {
         &self,
         script: &Script,
         environment: Table,
+        trusted: bool,
         limits: Limits,
     ) -> Result<Value, Failure> {
         let chunk = script.load(&self.lua).map_err(|error| said(&error))?;
+        if !trusted {
+            self.interpret(&chunk)?;
+        }
         let set = chunk.set_environment(environment);
         set.map_err(|error| said(&error))?;
         pdk::within_phase(Phase::Init, || {

@@ -6,11 +6,12 @@ mod words;
 use std::time::{Duration, Instant};
 
 use mlua::Value;
+use shared::settings::{LuaJit, UntrustedLua};
 
 use crate::error::Failure;
 use crate::limits::Limits;
 use crate::script::Script;
-use crate::state::{Options, State, Trust};
+use crate::state::{Options, State};
 
 fn state() -> State {
     State::new(&Options::default()).expect("a state")
@@ -136,7 +137,7 @@ fn trust_opens_the_sandbox_or_closes_it() {
         trust,
         ..Options::default()
     };
-    let whole = State::new(&options(Trust::Whole)).expect("a state");
+    let whole = State::new(&options(UntrustedLua::On)).expect("a state");
     assert_eq!(
         render(&whole, "os.getenv('NO_SUCH_VARIABLE') or 'none'").as_deref(),
         Ok("none")
@@ -145,7 +146,7 @@ fn trust_opens_the_sandbox_or_closes_it() {
         answer(&whole, "return type(io.open)").as_deref(),
         Ok("function")
     );
-    let nothing = State::new(&options(Trust::Nothing)).expect("a state");
+    let nothing = State::new(&options(UntrustedLua::Off)).expect("a state");
     assert_eq!(render(&nothing, "1"), Err(Failure::Off));
     assert_eq!(answer(&nothing, "return 1"), Err(Failure::Off));
 }
@@ -460,4 +461,34 @@ fn a_state_forgets_scripts_that_nobody_holds() {
         answer(&state, "return 1").expect("it runs");
     }
     assert!(state.loaded() < 100, "{}", state.loaded());
+}
+
+#[test]
+fn the_compiler_is_off_where_the_setting_says_so() {
+    let compiled = |jit: LuaJit, trusted: bool| {
+        let options = Options {
+            jit,
+            trust: UntrustedLua::On,
+            ..Options::default()
+        };
+        let state = State::new(&options).expect("a state");
+        // A loop long enough to be compiled, if it may be: then there are more traces than before.
+        let source = "local traceinfo = require('jit.util').traceinfo
+            local function traces() local n = 0 while traceinfo(n + 1) do n = n + 1 end return n end
+            local before = traces()
+            local function add(a) local sum = 0 for n = 1, 1000 do sum = sum + n % a end return sum end
+            for n = 1, 100 do add(n) end
+            return traces() > before";
+        let script = Script::module("handler.lua", source).expect("it compiles");
+        let own = state.own_modules(None, "x").expect("memory");
+        let environment = state.plugin_environment(true, own).expect("memory");
+        let run = state.run_module(&script, environment, trusted, Limits::module());
+        run.expect("it runs") == Value::Boolean(true)
+    };
+    // Without the build that makes compiled loops notice the hook, nothing is ever compiled.
+    let on = cfg!(check_hook);
+    assert_eq!(compiled(LuaJit::On, false), on);
+    assert_eq!(compiled(LuaJit::Trusted, true), on);
+    assert!(!compiled(LuaJit::Trusted, false));
+    assert!(!compiled(LuaJit::Off, true));
 }

@@ -32,7 +32,7 @@ pub use page::{page, report};
 pub use spec::Spec;
 pub use suggest::{did_you_mean, nearest};
 pub use value::{Seconds, Secret, SettingValue, Size, Words, Workers};
-pub use words::{EgressRule, ErrorType, LogLevel, RouterFlavor, UntrustedLua};
+pub use words::{EgressRule, ErrorType, LogLevel, LuaJit, RouterFlavor, UntrustedLua};
 
 /// A struct whose fields are settings; the derive writes this.
 pub trait Settings: Sized {

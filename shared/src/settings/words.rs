@@ -93,6 +93,19 @@ words! {
 }
 
 words! {
+    /// Which Lua is compiled to machine code.
+    LuaJit, "`on`, `trusted` or `off`" {
+        /// All of it.
+        "on" => On,
+        /// Only plugins that lie on the machine.
+        "trusted" => Trusted,
+        /// None.
+        "off" => Off,
+    }
+    refused {}
+}
+
+words! {
     /// Where Lua plugins may connect to.
     EgressRule, "`any`, `deny-private` or `allowlist`" {
         /// Everywhere.

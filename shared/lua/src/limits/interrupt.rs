@@ -21,6 +21,7 @@ use std::{mem, ptr};
 use libc::c_int;
 use mlua::Lua;
 use mlua::ffi::{self, lua_Debug, lua_State};
+use shared::settings::LuaJit;
 
 use super::TOO_LONG;
 use super::watchdog::{self, Slot};
@@ -61,8 +62,8 @@ pub fn overrun() -> bool {
 ///
 /// # Errors
 /// If the compiler cannot be switched off where it has to be.
-pub fn prepare(lua: &Lua) -> mlua::Result<Interruptible> {
-    if !CHECKED_LOOPS {
+pub fn prepare(lua: &Lua, jit: LuaJit) -> mlua::Result<Interruptible> {
+    if !CHECKED_LOOPS || jit == LuaJit::Off {
         lua.load("jit.off()").exec()?;
     }
     Ok(Interruptible(lua.exec_raw_lua(|raw| raw.state())))

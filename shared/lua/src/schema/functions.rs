@@ -170,7 +170,7 @@ impl Scratch {
         }
         let environment =
             environment(&self.state, &program.plugin).map_err(|error| said(&error))?;
-        let root = match self.state.run_module(script, environment, LIMITS)? {
+        let root = match self.state.run_module(script, environment, false, LIMITS)? {
             Value::Table(root) => root,
             other => {
                 let got = crate::engine::kind(&other);

@@ -6,7 +6,7 @@ use super::*;
 fn failures_are_worded_and_placed_as_in_stock_luajit() {
     let ours = state();
     let options = Options {
-        trust: Trust::Whole,
+        trust: UntrustedLua::On,
         ..Options::default()
     };
     let stock = State::new(&options).expect("a state");
