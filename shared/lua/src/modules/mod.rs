@@ -9,7 +9,10 @@ use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, Result, Table, Value};
 
 pub mod cjson;
+mod kong;
 pub mod ngx;
+mod others;
+mod pl;
 mod resty;
 #[cfg(test)]
 mod tests;
@@ -39,6 +42,14 @@ enum Sharing {
 use Opening::{Lua as InLua, Plane, Rust, Seen};
 use Sharing::{All, Own};
 
+/// For modules in Lua that need nothing more.
+fn none(_: &Lua) -> Result<Value> {
+    Ok(Value::Nil)
+}
+
+/// One file is all the smaller tools: it is told its name.
+const TOOL: Opening = InLua(include_str!("kong/small.lua"), kong::natives);
+
 /// One file is all digests: it is told its name.
 const DIGEST: Opening = InLua(include_str!("resty/digest.lua"), resty::digests);
 
@@ -48,14 +59,61 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
     ("cjson", Own, Rust(cjson::open)),
     ("cjson.safe", Own, Rust(cjson::open_safe)),
     ("coroutine", All, Seen(&["coroutine"])),
+    (
+        "inspect",
+        All,
+        InLua(include_str!("others/inspect.lua"), none),
+    ),
     ("io", All, Seen(&["io"])),
     ("jit", All, Seen(&["jit"])),
+    (
+        "kong.constants",
+        All,
+        InLua(include_str!("kong/constants.lua"), none),
+    ),
     (
         "kong.db.schema.typedefs",
         Own,
         Rust(crate::schema::typedefs),
     ),
+    ("kong.meta", All, InLua(include_str!("kong/meta.lua"), none)),
+    (
+        "kong.plugins.base_plugin",
+        All,
+        InLua(include_str!("kong/base_plugin.lua"), none),
+    ),
+    ("kong.tools.cjson", All, TOOL),
+    ("kong.tools.gzip", All, TOOL),
+    ("kong.tools.http", All, TOOL),
+    ("kong.tools.ip", All, TOOL),
+    ("kong.tools.mime_type", All, TOOL),
+    ("kong.tools.rand", All, TOOL),
+    ("kong.tools.sha256", All, TOOL),
+    (
+        "kong.tools.string",
+        All,
+        InLua(include_str!("kong/string.lua"), kong::natives),
+    ),
+    (
+        "kong.tools.table",
+        All,
+        InLua(include_str!("kong/table.lua"), none),
+    ),
+    ("kong.tools.time", All, TOOL),
+    ("kong.tools.timestamp", All, TOOL),
+    ("kong.tools.uri", All, TOOL),
+    (
+        "kong.tools.utils",
+        All,
+        InLua(include_str!("kong/utils.lua"), none),
+    ),
+    ("kong.tools.uuid", All, TOOL),
     ("math", All, Seen(&["math"])),
+    (
+        "multipart",
+        All,
+        InLua(include_str!("others/multipart.lua"), none),
+    ),
     ("ngx.base64", All, Seen(&["ngx", "base64"])),
     ("ngx.re", All, Seen(&["ngx", "re"])),
     (
@@ -64,11 +122,43 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
         Plane(include_str!("ngx/semaphore.lua")),
     ),
     ("os", All, Seen(&["os"])),
+    ("pl.List", All, InLua(include_str!("pl/List.lua"), none)),
+    ("pl.class", All, InLua(include_str!("pl/class.lua"), none)),
+    ("pl.compat", All, InLua(include_str!("pl/compat.lua"), none)),
+    ("pl.pretty", All, InLua(include_str!("pl/pretty.lua"), none)),
+    (
+        "pl.stringx",
+        All,
+        InLua(include_str!("pl/stringx.lua"), none),
+    ),
+    ("pl.tablex", All, InLua(include_str!("pl/tablex.lua"), none)),
+    (
+        "pl.template",
+        All,
+        InLua(include_str!("pl/template.lua"), pl::load),
+    ),
+    ("pl.types", All, InLua(include_str!("pl/types.lua"), none)),
+    ("pl.utils", All, InLua(include_str!("pl/utils.lua"), none)),
     ("resty.http", All, Plane(include_str!("resty/http.lua"))),
+    (
+        "resty.jit-uuid",
+        All,
+        InLua(include_str!("resty/jit_uuid.lua"), resty::random_native),
+    ),
     (
         "resty.lock",
         All,
-        InLua(include_str!("resty/lock.lua"), nothing),
+        InLua(include_str!("resty/lock.lua"), none),
+    ),
+    (
+        "resty.lrucache",
+        All,
+        InLua(include_str!("resty/lrucache.lua"), none),
+    ),
+    (
+        "resty.lrucache.pureffi",
+        All,
+        InLua(include_str!("resty/lrucache.lua"), none),
     ),
     ("resty.md5", All, DIGEST),
     ("resty.random", All, Rust(resty::random_module)),
@@ -78,6 +168,11 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
     ("resty.sha384", All, DIGEST),
     ("resty.sha512", All, DIGEST),
     ("resty.string", All, Rust(resty::string)),
+    (
+        "socket.url",
+        All,
+        InLua(include_str!("others/url.lua"), none),
+    ),
     ("string", All, Seen(&["string"])),
     ("table", All, Seen(&["table"])),
     ("table.clear", All, Seen(&["table", "clear"])),
@@ -87,11 +182,6 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
     ("table.new", All, Seen(&["table", "new"])),
     ("table.nkeys", All, Seen(&["table", "nkeys"])),
 ];
-
-/// For modules in Lua that need nothing more.
-fn nothing(_: &Lua) -> Result<Value> {
-    Ok(Value::Nil)
-}
 
 /// Whether `require` knows a module of this name, for plugins of every trust.
 pub fn exists(name: &str) -> bool {

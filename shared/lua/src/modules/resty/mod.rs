@@ -61,7 +61,6 @@ pub(super) fn random_module(lua: &Lua) -> Result<Table> {
 }
 
 /// For files that draw random bytes: a function of how many.
-#[expect(dead_code, reason = "resty.jit-uuid comes next")]
 pub(super) fn random_native(lua: &Lua) -> Result<Value> {
     let bytes = native::function(lua, |lua, count: f64| {
         Ok(lua.create_string(random(count.max(0.0) as usize)?)?)

@@ -1,0 +1,4 @@
+//! Modules of their own: `inspect`, `multipart`, `socket.url`.
+
+#[cfg(test)]
+mod tests;
