@@ -53,6 +53,9 @@ const TOOL: Opening = InLua(include_str!("kong/small.lua"), kong::natives);
 /// One file is all digests: it is told its name.
 const DIGEST: Opening = InLua(include_str!("resty/digest.lua"), resty::digests);
 
+/// The same for OpenSSL.
+const OPENSSL: Opening = InLua(include_str!("resty/openssl.lua"), resty::signatures);
+
 /// Every module, by name.
 static MODULES: &[(&str, Sharing, Opening)] = &[
     ("bit", All, Seen(&["bit"])),
@@ -139,11 +142,26 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
     ),
     ("pl.types", All, InLua(include_str!("pl/types.lua"), none)),
     ("pl.utils", All, InLua(include_str!("pl/utils.lua"), none)),
+    (
+        "resty.cookie",
+        All,
+        InLua(include_str!("resty/cookie.lua"), none),
+    ),
     ("resty.http", All, Plane(include_str!("resty/http.lua"))),
+    (
+        "resty.ipmatcher",
+        All,
+        InLua(include_str!("resty/ipmatcher.lua"), resty::nets),
+    ),
     (
         "resty.jit-uuid",
         All,
         InLua(include_str!("resty/jit_uuid.lua"), resty::random_native),
+    ),
+    (
+        "resty.jwt",
+        All,
+        InLua(include_str!("resty/jwt.lua"), resty::signatures),
     ),
     (
         "resty.lock",
@@ -161,6 +179,11 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
         InLua(include_str!("resty/lrucache.lua"), none),
     ),
     ("resty.md5", All, DIGEST),
+    ("resty.openssl.digest", All, OPENSSL),
+    ("resty.openssl.hmac", All, OPENSSL),
+    ("resty.openssl.mac", All, OPENSSL),
+    ("resty.openssl.pkey", All, OPENSSL),
+    ("resty.openssl.rand", All, OPENSSL),
     ("resty.random", All, Rust(resty::random_module)),
     ("resty.sha1", All, DIGEST),
     ("resty.sha224", All, DIGEST),

@@ -67,7 +67,7 @@ pub(super) fn natives(lua: &Lua) -> Result<Value> {
 }
 
 /// An address, and the length of its prefix if one is given.
-pub(super) fn ip(text: &str) -> Option<(IpAddr, Option<u8>)> {
+pub(in crate::modules) fn ip(text: &str) -> Option<(IpAddr, Option<u8>)> {
     let (address, prefix) = match text.split_once('/') {
         Some((address, prefix)) => (address, Some(prefix)),
         None => (text, None),

@@ -1,6 +1,8 @@
 //! The `resty.*` modules: what needs Rust is here, the Lua around it in files of their names.
 
+mod asymmetric;
 mod digest;
+mod ipmatcher;
 #[cfg(test)]
 mod tests;
 
@@ -10,7 +12,9 @@ use mlua::{Lua, Result, Table, Value};
 use super::ngx::encoding::{hex, lenient};
 use crate::native::{self, Raise};
 
+pub(super) use asymmetric::natives as signatures;
 pub(super) use digest::natives as digests;
+pub(super) use ipmatcher::natives as nets;
 
 /// The longest run of random bytes that may be asked for at once.
 const LONGEST_RANDOM: usize = 1 << 20;
