@@ -173,8 +173,9 @@ fn errors(node: &NodeStatus, name: &str, id: Uuid) -> Vec<String> {
     let nack = node.last_nack.as_ref();
     let nack = nack.filter(|nack| nack.revision > node.applied_revision);
     let issues = nack.iter().flat_map(|nack| &nack.issues);
-    let own = format!("'{name}' ({id})");
-    let of_users = format!("plugins '{name}' (");
-    let about_it = |issue: &&String| issue.contains(&own) || issue.starts_with(&of_users);
+    // As sessions keep them: kind, name, id, field.
+    let of_users = format!("plugins {name} ");
+    let about_it =
+        |issue: &&String| issue.contains(&id.to_string()) || issue.starts_with(&of_users);
     issues.filter(about_it).cloned().collect()
 }
