@@ -319,3 +319,76 @@ async fn a_control_plane_that_is_not_there_has_an_exit_code_of_its_own() {
         "{help:?}"
     );
 }
+
+/// A file with a plugin in Lua and its configuration.
+fn greeter(fields: &str, config: &str, handler: &str) -> String {
+    format!(
+        "_format_version: \"3.0\"
+custom_plugins:
+- name: greeter
+  schema: |
+    return {{ name = \"greeter\", fields = {{
+      {{ config = {{ type = \"record\", fields = {{ {fields} }} }} }},
+    }} }}
+  handler: |
+    {handler}
+plugins:
+- name: greeter
+  config: {config}
+"
+    )
+}
+
+#[tokio::test]
+async fn custom_plugins_are_checked_compared_and_applied_with_what_uses_them() {
+    let desk = Desk::new(0).await;
+    let handler = "return { PRIORITY = 10, VERSION = \"1.0.0\", access = function() end }";
+    let text = "{ greeting = { type = \"string\" } }";
+    desk.file("good.yaml", &greeter(text, "{ greeting: hello }", handler));
+    let said = desk.good(&["validate", "good.yaml"]).await;
+    assert_eq!(said, "good.yaml is good: 1 custom_plugins, 1 plugins\n");
+    let cases = [
+        (
+            greeter(text, "{}", "local x = = 1"),
+            "bad.yaml:9:5: custom_plugins[0].handler: handler.lua:1: unexpected symbol near '='",
+        ),
+        (
+            greeter(text, "{ greeting: 1 }", handler),
+            "bad.yaml:12:23: plugins[0].config.greeting: expected a string",
+        ),
+    ];
+    for (bad, line) in cases {
+        desk.file("bad.yaml", &bad);
+        for verb in ["validate", "diff", "apply"] {
+            let finished = desk.config(&[verb, "bad.yaml"]).await;
+            assert_eq!(finished.code, Some(1), "{finished:?}");
+            let told = &finished.stderr;
+            assert!(told.contains(line), "{verb}: {line} in {finished:?}");
+        }
+    }
+    desk.good(&["apply", "good.yaml"]).await;
+    assert_eq!(desk.good(&["diff", "good.yaml"]).await, "no differences\n");
+    // Both change: neither would fit the other as it was.
+    let number = "{ count = { type = \"integer\", required = true } }";
+    desk.file("next.yaml", &greeter(number, "{ count: 3 }", handler));
+    let finished = desk.config(&["diff", "next.yaml"]).await;
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    for line in [
+        "    schema:\n",
+        "    config.count: null -> 3\n",
+        "2 to change",
+    ] {
+        assert!(finished.stdout.contains(line), "{line} in {finished:?}");
+    }
+    desk.good(&["apply", "next.yaml"]).await;
+    // What stays may be named.
+    let alone = "_format_version: \"3.0\"\nconsumers:\n- username: ann\nplugins:\n- name: greeter\n  config: { count: 4 }\n";
+    desk.file("alone.yaml", alone);
+    desk.good(&["apply", "alone.yaml"]).await;
+    let finished = desk.config(&["apply", "--prune", "alone.yaml"]).await;
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(
+        finished.stderr.contains("plugin 'greeter' not enabled"),
+        "{finished:?}"
+    );
+}
