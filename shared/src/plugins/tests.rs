@@ -318,10 +318,10 @@ fn plugins_state_rules_for_the_whole_document() {
 fn what_is_stored_is_what_a_node_reads() {
     let catalog = Catalog::builtin();
     for name in catalog.iter().map(|plugin| &*plugin.name) {
-        let config = if name == "acl" {
-            json!({"allow": ["a"]})
-        } else {
-            json!({})
+        let config = match name {
+            "acl" => json!({"allow": ["a"]}),
+            "pre-function" | "post-function" => json!({"access": ["return"]}),
+            _ => json!({}),
         };
         let bytes = stored(name, config).to_string();
         let plugin = catalog.plugin(name).expect("a listed plugin");
@@ -385,6 +385,8 @@ fn the_catalog_has_kongs_priorities() {
             ("hmac-auth", 1030),
             ("jwt", 1450),
             ("key-auth", 1250),
+            ("post-function", -1000),
+            ("pre-function", 1_000_000),
             ("request-termination", 2),
             ("request-transformer", 801),
             ("response-transformer", 800),
