@@ -1,14 +1,68 @@
-//! What Lua keeps of one request: the tables that its plugins fill (custom-plugins.md 3.1, `kong.ctx`; 4, `ngx.ctx`).
+//! What Lua keeps of one request: the tables that its plugins fill (custom-plugins.md 3.1, `kong.ctx`; 4, `ngx.ctx`), the
+//! bodies they hold back, the answers they write piece by piece.
 
-use lua::mlua::{self, Lua, Table};
+use http::StatusCode;
+use lua::mlua::{self, Lua, Table, Value};
+use smallvec::SmallVec;
 use uuid::Uuid;
 
-/// The tables of one request. Made when they are asked for, gone with the request.
+/// What is kept of one request. Made when it is asked for, gone with the request.
 #[derive(Default)]
 pub struct Kept {
     shared: Option<Table>,
     ngx: Option<Table>,
-    plugins: Vec<(Uuid, Table)>,
+    plugins: SmallVec<[(Uuid, Table); 2]>,
+    bodies: SmallVec<[(Uuid, Body); 1]>,
+    /// The status that a plugin wants of an answer that it writes piece by piece.
+    pub status: Option<StatusCode>,
+    /// That answer.
+    pub output: Output,
+    /// What plugins add to the document of `kong.log.serialize`, in order.
+    pub serialized: Vec<Serialized>,
+    /// The path that `ngx.var.uri` tells, if a plugin has set one.
+    pub uri: Option<Vec<u8>>,
+}
+
+/// An answer that a plugin writes piece by piece: `ngx.say` and its like.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Its body so far.
+    pub bytes: Vec<u8>,
+    /// Whether its head counts as sent.
+    pub begun: bool,
+    /// Whether nothing more may be written.
+    pub ended: bool,
+}
+
+/// The body of an answer, as one plugin sees it.
+#[derive(Debug, Default)]
+pub struct Body {
+    /// What the plugin holds back of it.
+    pub withheld: Vec<u8>,
+    /// Whether the plugin has ended it early: what still comes is dropped.
+    pub ended: bool,
+}
+
+/// One member of the document of `kong.log.serialize`.
+#[derive(Clone, Debug)]
+pub struct Serialized {
+    /// Its dotted name.
+    pub key: String,
+    /// What it is to be; nil takes it away.
+    pub value: Value,
+    /// When it is set.
+    pub mode: Mode,
+}
+
+/// When a member is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// In any case.
+    Set,
+    /// If there is none.
+    Add,
+    /// If there is one.
+    Replace,
 }
 
 impl Kept {
@@ -17,15 +71,15 @@ impl Kept {
     /// # Errors
     /// When there is no memory.
     pub fn shared(&mut self, lua: &Lua) -> mlua::Result<Table> {
-        of(&mut self.shared, lua)
+        match &self.shared {
+            Some(table) => Ok(table.clone()),
+            None => Ok(self.shared.insert(lua.create_table()?).clone()),
+        }
     }
 
-    /// `ngx.ctx`.
-    ///
-    /// # Errors
-    /// When there is no memory.
-    pub fn ngx(&mut self, lua: &Lua) -> mlua::Result<Table> {
-        of(&mut self.ngx, lua)
+    /// `ngx.ctx`, if it has been asked for.
+    pub fn ngx(&self) -> Option<&Table> {
+        self.ngx.as_ref()
     }
 
     /// `ngx.ctx = table`.
@@ -45,11 +99,19 @@ impl Kept {
         self.plugins.push((id, table.clone()));
         Ok(table)
     }
-}
 
-fn of(place: &mut Option<Table>, lua: &Lua) -> mlua::Result<Table> {
-    match place {
-        Some(table) => Ok(table.clone()),
-        None => Ok(place.insert(lua.create_table()?).clone()),
+    /// The body of the answer as a configuration sees it.
+    pub fn body(&mut self, id: Uuid) -> &mut Body {
+        let known = self.bodies.iter().position(|(of, _)| *of == id);
+        let place = known.unwrap_or_else(|| {
+            self.bodies.push((id, Body::default()));
+            self.bodies.len() - 1
+        });
+        &mut self.bodies[place].1
+    }
+
+    /// Whether a configuration has ended the body early.
+    pub fn has_ended(&self, id: Uuid) -> bool {
+        self.bodies.iter().any(|(of, body)| *of == id && body.ended)
     }
 }

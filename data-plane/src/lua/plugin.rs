@@ -300,7 +300,15 @@ impl Phases for LuaPlugin {
             data: Some(data),
             last,
         };
-        match self.call_now(Phase::BodyFilter, ctx, Some(&mut chunk)) {
+        let id = self.document.id.uuid();
+        if ctx.lua.as_ref().is_some_and(|kept| kept.has_ended(id)) {
+            return Ok(Bytes::new());
+        }
+        let flow = self.call_now(Phase::BodyFilter, ctx, Some(&mut chunk));
+        if chunk.last && !last {
+            ctx.lua.get_or_insert_default().body(id).ended = true;
+        }
+        match flow {
             Flow::Fail(error) => Err(error),
             _ => Ok(chunk.data.unwrap_or_default()),
         }

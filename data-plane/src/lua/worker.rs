@@ -42,6 +42,7 @@ pub fn configure(options: Options) {
     lua::answer_schemas(options.clone());
     let _ = OPTIONS.set(Options {
         bind: Some(pdk::bind),
+        print: pdk::print,
         ..options
     });
 }
@@ -57,6 +58,7 @@ pub fn state() -> Result<Rc<State>, Failure> {
         }
         let mut options = OPTIONS.get().cloned().unwrap_or_default();
         options.bind = Some(pdk::bind);
+        options.print = pdk::print;
         let state = State::new(&options).map_err(|error| Failure::Raised(error.to_string()))?;
         let state = Rc::new(state);
         *worker = Some(Worker {

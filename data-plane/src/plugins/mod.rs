@@ -67,6 +67,8 @@ pub enum AnswerBody {
     Status,
     /// These bytes (7 C); the content type is in the headers.
     Exact(Bytes),
+    /// The same with a content type that is sent to the letter: no charset is added.
+    Typed(Bytes),
 }
 
 impl Answer {
@@ -149,7 +151,7 @@ pub struct PhaseSet {
     pub header_filter: bool,
     /// Gets the body piece by piece as it streams.
     pub chunks: bool,
-    /// Looks at the upstream's head as it came, after others may have changed it.
+    /// Looks at the upstream's head as it came, after others may have changed it, and at what the client was sent.
     pub looks_back: bool,
     /// Runs when the response has ended.
     pub log: bool,

@@ -193,8 +193,8 @@ pub struct Head {
     pub proxied: bool,
     /// Who made it.
     pub maker: Maker,
-    /// Whether it is a plain page for a status, whose charset is not named.
-    pub(crate) is_plain_page: bool,
+    /// Whether its `Content-Type` goes out exactly as it is, without a charset that it does not name.
+    pub(crate) is_typed: bool,
     /// Whether the upstream named its `Server`, so that a plugin may take it away.
     pub(crate) server_named: bool,
 }
@@ -206,7 +206,7 @@ impl Default for Head {
             headers: HeaderMap::new(),
             proxied: false,
             maker: Maker::Gateway,
-            is_plain_page: false,
+            is_typed: false,
             server_named: false,
         }
     }

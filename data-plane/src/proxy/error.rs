@@ -6,7 +6,7 @@ use http::header::{
     ACCEPT, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER,
     TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderValue, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 
 use super::body::BodyError;
 use super::ctx::{Ctx, Maker};
@@ -14,6 +14,9 @@ use super::status_page::{Page, page};
 use super::upstream::UpstreamError;
 use crate::plugins::{Answer, AnswerBody};
 use crate::router::Refusal;
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// Why a request ended without an upstream's answer.
 #[derive(Debug)]
@@ -92,10 +95,7 @@ impl BodyType {
 
     fn body(self, message: &str, id: &str) -> String {
         match self {
-            Self::Json => {
-                let message = serde_json::Value::from(message);
-                format!("{{\n  \"message\":{message},\n  \"request_id\":\"{id}\"\n}}")
-            }
+            Self::Json => Self::json(&serde_json::Value::from(message).to_string(), id),
             Self::Plain => format!("{message}\nrequest_id: {id}\n"),
             Self::Html => format!(
                 "<!doctype html>\n<html>\n  <head>\n    <meta charset=\"utf-8\">\n    <title>Error</title>\n  </head>\n  <body>\n    \
@@ -108,6 +108,11 @@ impl BodyType {
             ),
             Self::Grpc => String::new(),
         }
+    }
+
+    /// The body of [`Self::Json`] for a message that is JSON already.
+    fn json(message: &str, id: &str) -> String {
+        format!("{{\n  \"message\":{message},\n  \"request_id\":\"{id}\"\n}}")
     }
 }
 
@@ -144,12 +149,73 @@ fn accepted(accept: &str) -> BodyType {
     best.1
 }
 
+/// The message of an error that a plugin words itself.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// What the status says by itself.
+    OfStatus,
+    /// A text.
+    Text(String),
+    /// JSON, which goes into JSON as it is.
+    Json(String),
+}
+
+/// An error that a plugin words itself: `kong.response.error` (custom-plugins.md 3.1). `headers` are the plugin's; a
+/// `Content-Type` among them says the format and is sent exactly so, else `Accept` does.
+pub fn worded(ctx: &Ctx, status: StatusCode, message: &Message, mut headers: HeaderMap) -> Answer {
+    let text = match message {
+        Message::OfStatus => &plugin_text(status),
+        Message::Text(text) | Message::Json(text) => text,
+    };
+    if is_grpc(ctx.request.version, &ctx.request.headers) {
+        headers.insert(CONTENT_TYPE, BodyType::Grpc.content_type());
+        return grpc(status, Some(text), headers);
+    }
+    let named = text_of(&headers, &CONTENT_TYPE);
+    let kind = match named {
+        Some(named) => BodyType::from_media_type(named).unwrap_or(BodyType::Json),
+        None => body_type(Generator::A, &ctx.request.headers, BodyType::Json),
+    };
+    if named.is_none() {
+        headers.insert(CONTENT_TYPE, kind.content_type());
+    }
+    let id = ctx.id.as_str();
+    let body = match (kind, message) {
+        (BodyType::Json, Message::Json(json)) => BodyType::json(json, id),
+        _ => kind.body(text, id),
+    };
+    Answer {
+        status,
+        headers,
+        body: AnswerBody::Typed(body.into()),
+    }
+}
+
+/// An answer for a gRPC client, which looks for how it went in headers. What the plugin says of these itself stays.
+pub fn grpc(status: StatusCode, message: Option<&str>, mut headers: HeaderMap) -> Answer {
+    let code = grpc_status(status);
+    if !headers.contains_key(GRPC_STATUS) {
+        headers.insert(GRPC_STATUS, HeaderValue::from(code));
+    }
+    let message = message.unwrap_or_else(|| grpc_text(code));
+    if !headers.contains_key(GRPC_MESSAGE)
+        && let Ok(message) = HeaderValue::from_bytes(message.as_bytes())
+    {
+        headers.insert(GRPC_MESSAGE, message);
+    }
+    Answer {
+        status: StatusCode::OK,
+        headers,
+        body: AnswerBody::Exact(Bytes::new()),
+    }
+}
+
 fn text_of<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
 /// Whether a client speaks gRPC, so that it looks for errors in headers: HTTP/1.1 cannot carry it.
-pub(super) fn is_grpc(version: Version, headers: &HeaderMap) -> bool {
+pub(crate) fn is_grpc(version: Version, headers: &HeaderMap) -> bool {
     version == Version::HTTP_2
         && text_of(headers, &CONTENT_TYPE).is_some_and(|t| t.starts_with("application/grpc"))
 }
@@ -183,6 +249,25 @@ fn grpc_status(status: StatusCode) -> u16 {
     }
 }
 
+/// How gRPC calls the statuses that stand for HTTP's.
+fn grpc_text(code: u16) -> &'static str {
+    match code {
+        0 => "OK",
+        1 => "Canceled",
+        3 => "InvalidArgument",
+        4 => "DeadlineExceeded",
+        5 => "NotFound",
+        6 => "AlreadyExists",
+        7 => "PermissionDenied",
+        8 => "ResourceExhausted",
+        12 => "Unimplemented",
+        13 => "Internal",
+        14 => "Unavailable",
+        16 => "Unauthenticated",
+        _ => "Unknown",
+    }
+}
+
 /// The text for a status where no plugin or router gave one.
 pub fn status_text(status: StatusCode) -> String {
     let text = match status.as_u16() {
@@ -201,6 +286,41 @@ pub fn status_text(status: StatusCode) -> String {
         503 => "The upstream server is currently unavailable",
         504 => "The upstream server is timing out",
         other => return format!("The upstream server responded with {other}"),
+    };
+    text.to_owned()
+}
+
+/// The same for an answer of a plugin, which knows more statuses.
+fn plugin_text(status: StatusCode) -> String {
+    let text = match status.as_u16() {
+        401 => "Unauthorized",
+        402 => "Payment required",
+        403 => "Forbidden",
+        406 => "Not acceptable",
+        407 => "Proxy authentication required",
+        409 => "Conflict",
+        410 => "Gone",
+        415 => "Unsupported media type",
+        416 => "Range not satisfiable",
+        418 => "I'm a teapot",
+        421 => "Misdirected request",
+        422 => "Unprocessable entity",
+        423 => "Locked",
+        424 => "Failed dependency",
+        425 => "Too early",
+        426 => "Upgrade required",
+        428 => "Precondition required",
+        429 => "Too many requests",
+        431 => "Request header fields too large",
+        451 => "Unavailable for legal reasons",
+        501 => "Not implemented",
+        505 => "HTTP version not supported",
+        506 => "Variant also negotiates",
+        507 => "Insufficient storage",
+        508 => "Loop detected",
+        510 => "Not extended",
+        511 => "Network authentication required",
+        _ => return status_text(status),
     };
     text.to_owned()
 }
@@ -265,10 +385,11 @@ pub fn respond(ctx: &mut Ctx, halt: Halt) -> Bytes {
 
 fn answered(ctx: &mut Ctx, answer: Answer) -> Bytes {
     ctx.response.maker = Maker::Plugin;
+    ctx.response.is_typed = matches!(answer.body, AnswerBody::Typed(_));
     // Over what is there: a plugin may answer when the upstream has, too.
     ctx.response.headers.extend(answer.headers);
     match answer.body {
-        AnswerBody::Exact(body) => {
+        AnswerBody::Exact(body) | AnswerBody::Typed(body) => {
             ctx.response.status = answer.status;
             body
         }
@@ -286,7 +407,7 @@ fn by_status(ctx: &mut Ctx, status: StatusCode) -> Bytes {
         Page::Plain(body) => {
             let html = HeaderValue::from_static("text/html");
             ctx.response.headers.insert(CONTENT_TYPE, html);
-            ctx.response.is_plain_page = true;
+            ctx.response.is_typed = true;
             Bytes::from(body)
         }
     }
@@ -306,8 +427,8 @@ fn refused(ctx: &mut Ctx, refusal: Refusal) -> Bytes {
         Refusal::GrpcsRequired => {
             let headers = &mut ctx.response.headers;
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-            headers.insert("grpc-status", HeaderValue::from_static("1"));
-            headers.insert("grpc-message", HeaderValue::from_static(refusal.message()));
+            headers.insert(GRPC_STATUS, HeaderValue::from_static("1"));
+            headers.insert(GRPC_MESSAGE, HeaderValue::from_static(refusal.message()));
             return Bytes::new();
         }
         _ => {}
@@ -354,9 +475,9 @@ fn generated(ctx: &mut Ctx, generator: Generator, status: StatusCode, message: &
     if kind == BodyType::Grpc {
         ctx.response
             .headers
-            .insert("grpc-status", HeaderValue::from(grpc_status(status)));
+            .insert(GRPC_STATUS, HeaderValue::from(grpc_status(status)));
         if let Ok(message) = HeaderValue::from_str(message) {
-            ctx.response.headers.insert("grpc-message", message);
+            ctx.response.headers.insert(GRPC_MESSAGE, message);
         }
     }
     Bytes::from(kind.body(message, ctx.id.as_str()))

@@ -239,7 +239,7 @@ pub fn finish_response(ctx: &mut Ctx) {
     let started = ctx.started;
     let proxied = ctx.response.proxied;
     let debug = ctx.debug_headers();
-    let names_charset = !ctx.response.is_plain_page;
+    let names_charset = !ctx.response.is_typed;
     let server_named = ctx.response.server_named;
     let headers = &mut ctx.response.headers;
     if proxied {

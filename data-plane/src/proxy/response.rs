@@ -145,7 +145,7 @@ impl Source {
             headers,
             proxied: true,
             maker: Maker::Upstream,
-            is_plain_page: false,
+            is_typed: false,
         };
         headers::strip_response(&mut ctx.response.headers, te_sent);
         if ctx.has_phase(|phases| phases.looks_back) {
@@ -247,7 +247,10 @@ pub async fn filter(mut live: Live, mut source: Source) -> Response<ResponseBody
     headers::finish_response(ctx);
     let mut response = Response::new(());
     *response.status_mut() = ctx.response.status;
-    *response.headers_mut() = std::mem::take(&mut ctx.response.headers);
+    *response.headers_mut() = match ctx.has_phase(|phases| phases.looks_back) {
+        true => ctx.response.headers.clone(),
+        false => std::mem::take(&mut ctx.response.headers),
+    };
     let status = ctx.response.status;
     let bodyless = bodyless(ctx);
     response.map(|()| ResponseBody {

@@ -13,7 +13,7 @@ use crate::state::LONGEST_TEXT;
 const LONGEST_REPETITION: usize = 16 << 20;
 
 /// A table of them.
-pub(crate) fn functions(lua: &Lua, print: fn(&str)) -> Result<Table> {
+pub(crate) fn functions(lua: &Lua, print: fn(&Lua, &str)) -> Result<Table> {
     let engine = lua.create_table()?;
     engine.set("null", Value::NULL)?;
     engine.set("waiting", Lua::poll_pending())?;
@@ -34,8 +34,8 @@ pub(crate) fn functions(lua: &Lua, print: fn(&str)) -> Result<Table> {
     add("module", module)?;
     engine.set(
         "print",
-        lua.create_function(move |_, text: LuaString| {
-            print(&text.to_string_lossy());
+        lua.create_function(move |lua, text: LuaString| {
+            print(lua, &text.to_string_lossy());
             Ok(())
         })?,
     )?;

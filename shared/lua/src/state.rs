@@ -50,6 +50,8 @@ pub struct Options {
     pub bind: Option<Bind>,
     /// `lua_jit`: which code is compiled to machine code.
     pub jit: LuaJit,
+    /// Where the lines of `print` go.
+    pub print: fn(&Lua, &str),
 }
 
 impl Default for Options {
@@ -61,6 +63,7 @@ impl Default for Options {
             environment: Vec::new(),
             bind: None,
             jit: LuaJit::On,
+            print: |_, text| tracing::info!(target: "lua", "{text}"),
         }
     }
 }
@@ -116,7 +119,7 @@ impl State {
         lua.set_memory_limit(MEMORY)?;
         let interruptible = prepare(&lua, options.jit)?;
         native::prepare(&lua)?;
-        let functions = engine::functions(&lua, |text| tracing::info!(target: "lua", "{text}"))?;
+        let functions = engine::functions(&lua, options.print)?;
         let requires = lua.create_sequence_from(options.requires.iter().map(String::as_str))?;
         let names = lua.create_sequence_from(options.environment.iter().map(String::as_str))?;
         let sandbox = lua.load(include_str!("sandbox.lua")).set_name("=sandbox");

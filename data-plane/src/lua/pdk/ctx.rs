@@ -20,7 +20,10 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     host.function("ngx[]", |lua: &Lua, name: String| match name.as_str() {
         "ctx" => call::with_request(|ctx| {
             let kept = ctx.lua.get_or_insert_default();
-            Ok(Value::Table(kept.ngx(lua)?))
+            if kept.ngx().is_none() {
+                kept.set_ngx(lua.create_table()?);
+            }
+            Ok(kept.ngx().cloned().map_or(Value::Nil, Value::Table))
         }),
         _ => Ok(Value::Nil),
     })?;

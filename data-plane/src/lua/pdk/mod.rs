@@ -7,11 +7,18 @@ use super::{outbound, stores};
 
 pub mod conf;
 mod ctx;
+mod fields;
+mod inspect;
 mod log;
 mod request;
 mod response;
 mod service_request;
+mod service_response;
+#[cfg(test)]
+mod tests;
 mod values;
+
+pub(super) use log::print;
 
 /// Gives a machine what this node knows.
 ///
@@ -24,6 +31,7 @@ pub fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     service_request::bind(host)?;
     response::bind(host)?;
     stores::bind::bind(host)?;
+    service_response::bind(host)?;
     outbound::bind::provide(host.lua());
     Ok(())
 }

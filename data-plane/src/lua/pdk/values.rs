@@ -44,3 +44,12 @@ pub(super) fn header_value(name: &str, value: &Value) -> Result<HeaderValue, Rai
         .into()),
     }
 }
+
+/// What Lua calls the kind of a value.
+pub(super) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Integer(_) => "number",
+        value if value.is_null() => "userdata",
+        other => other.type_name(),
+    }
+}

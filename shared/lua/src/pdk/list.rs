@@ -46,6 +46,10 @@ const LOG: &[Declared] = &[
     declared("kong.log.notice", ALL),
     declared("kong.log.info", ALL),
     declared("kong.log.debug", ALL),
+    declared("kong.log.inspect()", ALL),
+    declared("kong.log.inspect.on", ALL),
+    declared("kong.log.inspect.off", ALL),
+    declared("kong.log.deprecation", ALL),
 ];
 
 /// `kong.ctx`.
@@ -64,10 +68,29 @@ const SERVICE: &[Declared] = &[];
 const SERVICE_REQUEST: &[Declared] = &[declared("kong.service.request.set_header", "wab")];
 
 /// `kong.service.response`.
-const SERVICE_RESPONSE: &[Declared] = &[];
+const SERVICE_RESPONSE: &[Declared] = &[
+    declared("kong.service.response.get_status", "rhfl"),
+    declared("kong.service.response.get_header", "rhfl"),
+    declared("kong.service.response.get_headers", "rhfl"),
+    declared("kong.service.response.get_raw_body", "rhfl"),
+];
 
 /// `kong.response`.
-const RESPONSE: &[Declared] = &[declared("kong.response.exit", "warhp")];
+const RESPONSE: &[Declared] = &[
+    declared("kong.response.get_status", "rhfl"),
+    declared("kong.response.get_header", "rhfl"),
+    declared("kong.response.get_headers", "rhfl"),
+    declared("kong.response.get_source", "rhfl"),
+    declared("kong.response.set_status", "warh"),
+    declared("kong.response.set_header", "warh"),
+    declared("kong.response.add_header", "warh"),
+    declared("kong.response.clear_header", "warh"),
+    declared("kong.response.set_headers", "warh"),
+    declared("kong.response.get_raw_body", "f"),
+    declared("kong.response.set_raw_body", "f"),
+    declared("kong.response.exit", "warhp"),
+    declared("kong.response.error", "warh"),
+];
 
 /// `kong.node`, `kong.vault`, `kong.db` and what else is not of one request.
 const NODE: &[Declared] = &[];
@@ -91,7 +114,11 @@ const DNS: &[Declared] = &[
 ];
 
 /// `ngx`.
-const NGX: &[Declared] = &[declared("ngx[]", ALL), declared("ngx[]=", ALL)];
+const NGX: &[Declared] = &[
+    declared("ngx[]", ALL),
+    declared("ngx[]=", ALL),
+    declared("ngx.log", ALL),
+];
 
 /// `ngx.shared`.
 const NGX_SHARED: &[Declared] = &[
