@@ -26,6 +26,7 @@ use crate::carried::trust::{Trust, TrustError};
 use crate::config::Config;
 use crate::listen::{self, BindError, Bound, Node, TlsError, Worker};
 use crate::lua::stores::Stores;
+use crate::lua::here::Here;
 use crate::proxy::headers::SERVER_TOKEN;
 use crate::runtime::{ProxySettings, Runtime};
 use crate::sync::{self, Applied, Rejected};
@@ -169,11 +170,14 @@ pub fn start(config: Config) -> Result<Running, StartError> {
         AccessLog::File { path, json } => Some(open_log(path, *json, &mut threads)?),
     };
     let sockets = per_worker(bound, workers, &config, &node)?;
+    let here = Here::new(node.clone(), metrics.clone(), link.clone());
+    let here = Arc::new(here);
     for (index, sockets) in sockets.into_iter().enumerate() {
         threads.push(listen::spawn(Worker {
             index,
             node: node.clone(),
             sockets,
+            here: here.clone(),
             metrics: metrics.shard(index),
             log: log.clone(),
             drain: drain.clone(),

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection::Ending;
 use super::{Connection, Gate, Node};
 use crate::carried::deadline::within;
-use crate::lua::{outbound, stores};
+use crate::lua::{self, outbound, stores};
 use crate::plugins;
 use crate::proxy;
 use crate::proxy::response::ResponseBody;
@@ -52,6 +52,8 @@ pub struct Worker {
     pub node: Arc<Node>,
     /// Its sockets, each with what is spoken there and the TLS side where there is one.
     pub sockets: Vec<(Listen, std::net::TcpListener, Option<Arc<ServerConfig>>)>,
+    /// What its plugins may know of the node.
+    pub here: Arc<lua::here::Here>,
     /// Its counters.
     pub metrics: Arc<Shard>,
     /// Where access lines go.
@@ -93,6 +95,7 @@ async fn serve(worker: Worker) -> io::Result<()> {
     proxy::memory::open(bodies, worker.metrics.clone());
     outbound::open(&worker.node);
     stores::open(&worker.node);
+    lua::here::open(worker.here);
     let gate = Rc::new(Gate::new(worker.node, worker.metrics, log.clone()));
     let connections = Rc::new(RefCell::new(JoinSet::new()));
     let mut tasks = JoinSet::new();

@@ -21,6 +21,8 @@ pub struct Kept {
     pub serialized: Vec<Serialized>,
     /// The path that `ngx.var.uri` tells, if a plugin has set one.
     pub uri: Option<Vec<u8>>,
+    /// Who the client is.
+    pub who: super::who::Who,
 }
 
 /// An answer that a plugin writes piece by piece: `ngx.say` and its like.

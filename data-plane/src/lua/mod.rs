@@ -6,6 +6,7 @@
 
 pub mod call;
 pub mod health;
+pub mod here;
 mod kept;
 pub mod outbound;
 pub mod pdk;
@@ -13,6 +14,7 @@ pub mod plugin;
 pub mod stores;
 #[cfg(test)]
 pub(crate) mod tests;
+mod who;
 pub mod worker;
 
 pub use kept::Kept;

@@ -7,11 +7,18 @@ use std::rc::Rc;
 use lua::mlua::{Function, Value};
 use lua::pdk::Phase;
 use lua::{Failure, Script};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::call::{Call, Halted, Identity, Limits, Outcome};
 use super::worker;
 use crate::proxy::ctx::Ctx;
+
+mod client;
+mod node;
+mod request;
+mod service;
+
 pub(crate) use crate::proxy::scene::Scene;
 
 /// The configuration that snippets run for.
@@ -105,6 +112,30 @@ fn shown(value: &Value) -> String {
     }
 }
 
+/// A request for a route `r` with `/api`, and its service `s`: the first two documents.
+pub(crate) fn routed() -> Scene {
+    let service = "00000000-0000-0000-0000-0000000000a0";
+    Scene {
+        documents: vec![
+            (
+                "services",
+                json!({"id": service, "name": "s", "host": "up.test"}),
+            ),
+            (
+                "routes",
+                json!({
+                    "id": "00000000-0000-0000-0000-0000000000a1",
+                    "name": "r",
+                    "paths": ["/api"],
+                    "service": {"id": service},
+                }),
+            ),
+        ],
+        target: "/api",
+        ..Scene::default()
+    }
+}
+
 /// Runs a table of snippets, each in a request of its own.
 pub(crate) fn check(scene: &Scene, cases: &[(Phase, &str, &str)]) {
     for (phase, source, expected) in cases {
@@ -137,4 +168,15 @@ fn a_snippet_says_what_it_returns_or_raises() {
         "error: function cannot be called in timer phase \
          (only in: rewrite, access, balancer, response, header_filter, body_filter, log)"
     );
+}
+
+/// What others still owe.
+const OWED: [&str; 0] = [];
+
+#[test]
+fn every_declared_function_does_something() {
+    let state = worker::state().expect("a machine");
+    let mut unbound = lua::pdk::unbound(state.lua(), super::pdk::bind).expect("memory");
+    unbound.sort_unstable();
+    assert_eq!(unbound, OWED);
 }

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{OnceLock, Weak};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use foldhash::fast::RandomState;
 use lua::{Failure, Options, State};
@@ -21,6 +21,8 @@ thread_local! {
 
 struct Worker {
     state: Rc<State>,
+    /// How much memory it has, for who asks.
+    memory: Arc<AtomicUsize>,
     /// What has been made in the state, by the number of what it was made from.
     made: HashMap<u64, Made, RandomState>,
 }
@@ -54,6 +56,8 @@ pub fn configure(options: Options) {
 pub fn state() -> Result<Rc<State>, Failure> {
     WORKER.with_borrow_mut(|worker| {
         if let Some(worker) = worker.as_ref().filter(|worker| !worker.state.is_worn()) {
+            let used = worker.state.lua().used_memory();
+            worker.memory.store(used, Ordering::Relaxed);
             return Ok(worker.state.clone());
         }
         let mut options = OPTIONS.get().cloned().unwrap_or_default();
@@ -63,6 +67,7 @@ pub fn state() -> Result<Rc<State>, Failure> {
         let state = Rc::new(state);
         *worker = Some(Worker {
             state: state.clone(),
+            memory: super::here::machine(),
             made: HashMap::default(),
         });
         Ok(state)

@@ -103,6 +103,16 @@ impl RequestBody {
         matches!(self, Self::Empty)
     }
 
+    /// How long it is, in bytes, as far as that can be told without reading on.
+    pub fn known_length(&self) -> Option<usize> {
+        match self {
+            Self::Empty => Some(0),
+            Self::Full(bytes) => Some(bytes.len()),
+            Self::Stream { front, rest } => Some(announced(rest)? + front.len()),
+            Self::Sent => None,
+        }
+    }
+
     /// Whether it can be sent again on a retry.
     pub fn replayable(&self) -> bool {
         matches!(self, Self::Empty | Self::Full(_))

@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::body::{BodyError, RequestBody};
+use super::detour::Detour;
 use super::request_id::RequestId;
 use crate::balancer::turn::Turn;
 use crate::listen::Connection;
@@ -161,6 +162,20 @@ pub struct Outgoing {
     pub query: Option<Option<String>>,
     /// A Host that overrides `preserve_host` and the service's host, also across retries.
     pub host: Option<HeaderValue>,
+    /// Where else it goes than its service says, and how; `None`: nowhere.
+    pub(crate) detour: Option<Box<Detour>>,
+}
+
+impl Outgoing {
+    /// The detour, begun if there is none.
+    pub(crate) fn detour(&mut self) -> &mut Detour {
+        self.detour.get_or_insert_default()
+    }
+
+    /// Another query than the client's; an empty one leaves no `?`.
+    pub fn set_query(&mut self, query: String) {
+        self.query = Some(Some(query).filter(|query| !query.is_empty()));
+    }
 }
 
 /// A credential that was accepted.

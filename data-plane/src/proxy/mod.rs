@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod ctx;
+pub(crate) mod detour;
 pub mod error;
 pub mod headers;
 pub mod memory;
@@ -69,6 +70,10 @@ async fn forward(ctx: &mut Ctx, gate: &Gate) -> Result<upstream::Answered, Halt>
         .and_then(|entry| entry.plan.as_ref())
         .ok_or(Halt::NoService)?;
     headers::finish_request(ctx);
+    if let Some(detour) = ctx.upstream.detour.take() {
+        let plan = detour.plan(ctx, &runtime, plan);
+        return upstream::send(ctx, gate, &plan).await;
+    }
     upstream::send(ctx, gate, plan).await
 }
 

@@ -229,8 +229,11 @@ pub async fn send(ctx: &mut Ctx, gate: &Gate, plan: &UpstreamPlan) -> Result<Ans
         ctx.timing.balanced(target);
         let failed = match attempt(ctx, gate, plan, target, before == Some(target)).await {
             Ok(answered) => {
-                // No other try follows, so what it would send need not be kept beside the answer.
-                ctx.request.body = RequestBody::Sent;
+                // No other try follows, so what it would send need not be kept beside the answer, unless a plugin may look
+                // at it there.
+                if !ctx.has_phase(|phases| phases.response) {
+                    ctx.request.body = RequestBody::Sent;
+                }
                 return Ok(answered);
             }
             Err(failed) => failed,

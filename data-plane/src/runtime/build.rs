@@ -232,7 +232,12 @@ fn plan(
         balancer: balancer.cloned(),
         port: service.port,
         literal,
-        host_header: host_header(host, service.port, service.protocol),
+        host_header: HeaderValue::from_str(&host_header(
+            host,
+            service.port,
+            own_port(service.protocol),
+        ))
+        .expect("the schema let only host names and addresses pass"),
         path: service.path.as_ref().map(|path| Box::from(&**path)),
         strip_path: route.strip_path,
         preserve_host: route.preserve_host,
@@ -245,21 +250,23 @@ fn plan(
 }
 
 /// The port is left out where it is the protocol's own (proxy-and-routing.md 6.1).
-fn host_header(host: &str, port: u16, protocol: Protocol) -> HeaderValue {
+pub(crate) fn host_header(host: &str, port: u16, own: u16) -> String {
     let host = if host.contains(':') && !host.starts_with('[') {
         format!("[{host}]")
     } else {
         host.to_owned()
     };
-    let own = match protocol {
-        Protocol::Http | Protocol::Grpc => 80,
-        Protocol::Https | Protocol::Grpcs => 443,
-        _ => 0,
-    };
-    let text = if port == own {
+    if port == own {
         host
     } else {
         format!("{host}:{port}")
-    };
-    HeaderValue::from_str(&text).expect("the schema let only host names and addresses pass")
+    }
+}
+
+fn own_port(protocol: Protocol) -> u16 {
+    match protocol {
+        Protocol::Http | Protocol::Grpc => 80,
+        Protocol::Https | Protocol::Grpcs => 443,
+        _ => 0,
+    }
 }

@@ -27,10 +27,13 @@ use crate::carried::trust::Profile;
 use crate::lua::Code;
 use crate::plugins::{Chain, Chosen, Plugins, Verifier};
 use crate::router::{Protocols, Router};
+pub(crate) use build::host_header;
 pub use certificates::{Certificates, Pair};
 use credentials::Credentials;
 pub use settings::ProxySettings;
+pub(crate) use upstream_tls::Overrides;
 use upstream_tls::Profiles;
+pub(crate) use vaults::{Vaults, environment};
 
 /// The code of plugins in Lua, by their names.
 pub(crate) type Codes = HashMap<String, Arc<Code>, RandomState>;
@@ -76,6 +79,7 @@ pub struct RouteEntry {
 }
 
 /// How the upstream of a route is asked.
+#[derive(Clone)]
 pub struct UpstreamPlan {
     /// Host name as configured.
     pub host: Box<str>,

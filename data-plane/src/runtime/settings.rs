@@ -1,9 +1,11 @@
 //! The settings that requests read, in the form they are read in.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
+use shared::schema::Document;
 use shared::settings::{ErrorType, HeaderTokens, Networks, PortMaps, UntrustedLua};
 
 use crate::carried::pool;
@@ -51,6 +53,8 @@ pub struct ProxySettings {
     pub client_idle: Duration,
     /// `lua_ssl_trusted_certificate`, read.
     pub trust: Trust,
+    /// Every setting as it is shown to people, for plugins: secrets are left out.
+    pub shown: Arc<Document>,
     /// `custom_plugins_egress*` and `custom_plugins_requests`.
     pub outbound: outbound::Settings,
 }
@@ -137,9 +141,17 @@ impl ProxySettings {
             },
             client_idle: CLIENT_IDLE,
             trust: Trust::nobody(),
+            shown: Arc::new(shown(config)),
             outbound: config.outbound(),
         }
     }
+}
+
+/// The settings, but for the word that joins.
+fn shown(config: &Config) -> Document {
+    let mut shown = config.shown();
+    shown.remove("join");
+    shown
 }
 
 #[cfg(test)]

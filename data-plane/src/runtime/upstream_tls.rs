@@ -1,7 +1,8 @@
 //! How the services of one revision are spoken to over TLS. Services that say the same share one profile, and one that
 //! did not change keeps it over a swap, and with it its idle connections.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -11,6 +12,7 @@ use shared::entities::{CaCertificate, Service, Upstream};
 use shared::model::Model;
 use uuid::Uuid;
 
+use super::Runtime;
 use super::certificates::Certificates;
 use crate::carried::trust::{Profile, Terms, Trust};
 
@@ -135,6 +137,90 @@ impl Said {
                 .client_certificate
                 .or_else(|| upstream?.client_certificate)
                 .map(|foreign| foreign.uuid()),
+        }
+    }
+}
+
+/// What a request wants of TLS to its upstream, over what the service says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overrides {
+    /// `tls_verify`.
+    pub(crate) verify: Option<bool>,
+    /// `tls_verify_depth`.
+    pub(crate) depth: Option<u8>,
+    /// Authorities in place of others, and the text that they were read from.
+    pub(crate) authorities: Option<(Arc<str>, Arc<RootCertStore>)>,
+    /// The certificate to show, and the text that it was read from.
+    pub(crate) client: Option<(Arc<str>, Arc<CertifiedKey>)>,
+}
+
+/// What a profile with overrides is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Overridden {
+    /// Which profile the service has, for what it says.
+    base: u64,
+    verify: Option<bool>,
+    depth: Option<u8>,
+    authorities: Option<Arc<str>>,
+    client: Option<Arc<str>>,
+}
+
+/// How many profiles with overrides a thread keeps, with their idle connections.
+const KEPT: usize = 64;
+
+thread_local! {
+    static MADE: RefCell<VecDeque<(Overridden, Arc<Profile>)>> = const { RefCell::new(VecDeque::new()) };
+}
+
+impl Overrides {
+    /// The profile of a service, `base`, with these. One that says the same as an earlier one is that one.
+    pub(crate) fn profile(
+        &self,
+        runtime: &Runtime,
+        service: Option<&Service>,
+        base: Option<&Arc<Profile>>,
+    ) -> Arc<Profile> {
+        let text = |text: &Arc<str>| text.clone();
+        let wanted = Overridden {
+            base: base.map_or(0, |profile| profile.id() + 1),
+            verify: self.verify,
+            depth: self.depth,
+            authorities: self.authorities.as_ref().map(|(pem, _)| text(pem)),
+            client: self.client.as_ref().map(|(pem, _)| text(pem)),
+        };
+        MADE.with_borrow_mut(|made| {
+            if let Some((_, profile)) = made.iter().find(|(of, _)| *of == wanted) {
+                return profile.clone();
+            }
+            let profile = Arc::new(runtime.settings.trust.profile(self.terms(runtime, service)));
+            if made.len() == KEPT {
+                made.pop_front();
+            }
+            made.push_back((wanted, profile.clone()));
+            profile
+        })
+    }
+
+    fn terms(&self, runtime: &Runtime, service: Option<&Service>) -> Terms {
+        let said = service.map_or_else(Said::default, |service| {
+            let balancer = runtime.balancers.get(&service.host);
+            Said::of(service, balancer.map(|found| &*found.upstream))
+        });
+        let of_service = || {
+            let ids = service?.ca_certificates.as_ref()?.iter();
+            let found = ids.filter_map(|id| runtime.model.ca_certificates.get(&id.uuid()).cloned());
+            Some(store(&found.collect::<Vec<_>>()))
+        };
+        let authorities = self
+            .authorities
+            .as_ref()
+            .map(|(_, store)| RootCertStore::clone(store));
+        let client = self.client.as_ref().map(|(_, key)| key.clone());
+        Terms {
+            verify: self.verify.unwrap_or(said.verify),
+            depth: self.depth.or_else(|| service?.tls_verify_depth),
+            authorities: authorities.or_else(of_service),
+            client: client.or_else(|| Some(runtime.certificates.of(&said.client?)?.first.clone())),
         }
     }
 }

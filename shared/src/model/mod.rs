@@ -19,6 +19,8 @@ use crate::entities::{
 };
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::plugins::Catalog;
 use crate::sync::{Change, State};
 
@@ -120,6 +122,13 @@ impl Model {
         }
         let (catalog, warnings) = (reader.catalog, reader.warnings);
         Ok(Self::enabled(all, Arc::new(catalog), warnings))
+    }
+
+    /// The groups that a consumer is a member of.
+    pub fn groups_of(&self, consumer: &Uuid) -> impl Iterator<Item = &Arc<ConsumerGroup>> {
+        let members = self.all.group_members.values();
+        let of = members.filter(move |member| member.consumer.uuid() == *consumer);
+        of.filter_map(|member| self.all.consumer_groups.get(&member.consumer_group.uuid()))
     }
 
     /// What takes part of `all`.

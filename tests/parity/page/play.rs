@@ -69,9 +69,6 @@ impl Stage {
         if let Some((_, why)) = self.refused.iter().find(|(id, _)| *id == vector.id) {
             return vec![format!("its configuration is refused: {why}")];
         }
-        if vector.shared.is_some() {
-            return vec!["no plugin that could set kong.ctx.shared".to_owned()];
-        }
         let before = self.upstream.requests();
         let logged = self.gateway.node().process.stderr().len();
         let body = vector.upstream_body();
@@ -115,10 +112,18 @@ impl Stage {
 impl Vector {
     fn route(&self) -> Value {
         let path = self.route.as_deref().unwrap_or("/");
-        let plugins = match self.consumer {
-            Some(_) => json!([{ "name": "key-auth", "config": { "hide_credentials": true } }]),
-            None => json!([]),
-        };
+        let mut plugins = Vec::new();
+        if self.consumer.is_some() {
+            plugins.push(json!({ "name": "key-auth", "config": { "hide_credentials": true } }));
+        }
+        if let Some(shared) = &self.shared {
+            // Texts of JSON are texts of Lua, as far as these go.
+            let members = shared.as_object().into_iter().flatten();
+            let sets: Vec<String> = members
+                .map(|(name, value)| format!("kong.ctx.shared[{}] = {value}", json!(name)))
+                .collect();
+            plugins.push(json!({ "name": "pre-function", "config": { "access": sets } }));
+        }
         json!({
             "name": self.id,
             "paths": [path],

@@ -33,7 +33,7 @@ pub fn table(lua: &Lua, document: &entities::Plugin, config: &LuaConfig) -> mlua
 }
 
 /// A JSON value as Lua has it; null is nil.
-fn json(lua: &Lua, value: &serde_json::Value) -> mlua::Result<Value> {
+pub(super) fn json(lua: &Lua, value: &serde_json::Value) -> mlua::Result<Value> {
     Ok(match value {
         serde_json::Value::Null => Value::Nil,
         serde_json::Value::Bool(flag) => Value::Boolean(*flag),

@@ -5,18 +5,27 @@ use lua::pdk::Host;
 
 use super::{outbound, stores};
 
+pub(crate) mod args;
+mod body;
+mod client;
 pub mod conf;
 mod ctx;
+mod db;
+mod documents;
 mod fields;
 mod inspect;
 mod log;
+mod node;
 mod request;
+mod request_body;
 mod response;
+mod service;
 mod service_request;
 mod service_response;
 #[cfg(test)]
 mod tests;
 mod values;
+mod vault;
 
 pub(super) use log::print;
 
@@ -28,6 +37,12 @@ pub fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     log::bind(host)?;
     ctx::bind(host)?;
     request::bind(host)?;
+    request_body::bind(host)?;
+    client::bind(host)?;
+    service::bind(host)?;
+    node::bind(host)?;
+    vault::bind(host)?;
+    db::bind(host)?;
     service_request::bind(host)?;
     response::bind(host)?;
     stores::bind::bind(host)?;

@@ -11,6 +11,7 @@ use tracing::warn;
 
 use crate::plugins::transform::headers::{self, Name};
 use crate::plugins::transform::json;
+use crate::plugins::transform::target;
 use crate::plugins::transform::template::{Compiled, Scope, render};
 
 /// Everything one configuration does.
@@ -88,6 +89,11 @@ impl Templates {
     fn place(&mut self, template: &Template) -> usize {
         self.0.push(Compiled::new(template));
         self.0.len() - 1
+    }
+
+    /// Whether any of them needs Lua.
+    pub(super) fn run_lua(&self) -> bool {
+        self.0.iter().any(Compiled::runs_lua)
     }
 
     /// Renders all of them, before anything is changed and whether or not their entries will apply.
@@ -226,29 +232,8 @@ impl Plan {
     }
 }
 
-/// What `kong.service.request.set_method` takes.
-const METHODS: &[&str] = &[
-    "GET",
-    "HEAD",
-    "PUT",
-    "POST",
-    "DELETE",
-    "OPTIONS",
-    "MKCOL",
-    "COPY",
-    "MOVE",
-    "PROPFIND",
-    "PROPPATCH",
-    "LOCK",
-    "UNLOCK",
-    "PATCH",
-    "TRACE",
-];
-
 fn method(text: &str) -> Result<Method, String> {
-    let known = METHODS.contains(&text);
-    let method = Method::from_bytes(text.as_bytes()).ok().filter(|_| known);
-    method.ok_or_else(|| {
+    target::method(text).ok_or_else(|| {
         warn!(
             method = text,
             "request-transformer: every request will fail, the method is none that can be sent"

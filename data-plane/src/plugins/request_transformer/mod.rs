@@ -3,14 +3,21 @@
 //! Read [`compile`] (a configuration made ready), [`steps`] (what needs no waiting), [`body`] (what has to read).
 //! Every template is rendered before anything changes, so entries see the request as it came.
 
-use futures_util::future::LocalBoxFuture;
-use shared::plugins::RequestTransformer;
+use std::rc::Rc;
+use std::sync::Arc;
 
+use futures_util::future::LocalBoxFuture;
+use lua::pdk::{Phase, within_phase};
+use shared::plugins::{PluginConfig, RequestTransformer};
+use uuid::Uuid;
+
+use super::transform::template::Scope;
 use super::{Ctx, Flow, PhaseSet, Phases, Plugin};
+use crate::lua::call::{Call, Identity};
 use crate::proxy::body::BodyError;
 use compile::{Plan, Rendered};
 use opened::opened;
-use steps::Parts;
+use steps::{Parts, Texts};
 
 mod body;
 mod compile;
@@ -26,6 +33,8 @@ pub struct Handler {
     plan: Plan,
     /// [`Plan::is_constant_headers`], the commonest of all configurations.
     constant_headers: bool,
+    /// [`Plan::runs_lua`].
+    runs_lua: bool,
 }
 
 impl Plugin for Handler {
@@ -35,6 +44,7 @@ impl Plugin for Handler {
         let plan = Plan::new(config);
         Self {
             constant_headers: plan.is_constant_headers(),
+            runs_lua: plan.runs_lua(),
             plan,
         }
     }
@@ -58,12 +68,19 @@ impl Phases for Handler {
             return Flow::Wait;
         }
         let plan = &self.plan;
-        let done = with_parts(ctx, |parts| {
-            let texts = plan.render(parts)?;
-            plan.head(parts, &texts, None)?;
-            plan.change_query(parts, &texts);
+        let apply = |parts: &mut Parts<'_>, texts: &Texts| {
+            plan.head(parts, texts, None)?;
+            plan.change_query(parts, texts);
             Ok(())
-        });
+        };
+        let done = if self.runs_lua {
+            rendered(plan, ctx).and_then(|texts| with_parts(ctx, |parts| apply(parts, &texts)))
+        } else {
+            with_parts(ctx, |parts| {
+                let texts = plan.render(&parts.scope())?;
+                apply(parts, &texts)
+            })
+        };
         done.map_or_else(Flow::Fail, |()| Flow::Continue)
     }
 
@@ -107,7 +124,10 @@ impl From<Stop> for Flow {
 
 impl Plan {
     async fn run(&self, ctx: &mut Ctx) -> Result<(), Stop> {
-        let texts = with_parts(ctx, |parts| self.render(parts))?;
+        let texts = match self.runs_lua() {
+            true => rendered(self, ctx)?,
+            false => with_parts(ctx, |parts| self.render(&parts.scope()))?,
+        };
         let form = match self.copies_form(&ctx.request.headers) {
             true => opened(ctx).await?.map(|form| form.plain),
             false => None,
@@ -123,6 +143,31 @@ impl Plan {
         with_parts(ctx, |parts| self.change_query(parts, &texts));
         Ok(())
     }
+}
+
+/// Renders templates that need Lua: as a call of this plugin, which may act on the request. So they see a copy of it, as
+/// it was when the plugin started.
+fn rendered(plan: &Plan, ctx: &mut Ctx) -> Result<Texts, String> {
+    thread_local! {
+        static IDENTITY: Rc<Identity> = {
+            let name: Arc<str> = RequestTransformer::NAME.into();
+            Rc::new(Identity::new(name.clone(), name, false, Uuid::nil()))
+        };
+    }
+    let (headers, host) = (ctx.request.headers.clone(), ctx.request.host.clone());
+    let query = ctx.upstream_query().unwrap_or_default().to_owned();
+    let (path, captures) = (ctx.request.path.clone(), ctx.captures.clone());
+    let captured = captures.as_ref();
+    let captured: Vec<_> = captured.map_or_else(Vec::new, |found| found.iter(&path).collect());
+    let scope = Scope {
+        headers: &headers,
+        host: host.as_ref(),
+        query: &query,
+        captures: &captured,
+        allowed: ctx.renders_templates(),
+    };
+    let mut call = Call::new(Phase::Access, IDENTITY.with(Rc::clone), Some(ctx));
+    call.entered(|| within_phase(Phase::Access, || plan.render(&scope)))
 }
 
 fn with_parts<T>(ctx: &mut Ctx, run: impl FnOnce(&mut Parts<'_>) -> T) -> T {

@@ -86,7 +86,7 @@ fn with_parts<T>(
         query: &mut changed,
         host: &mut host,
     };
-    let texts = plan.render(&parts).expect("nothing can fail");
+    let texts = plan.render(&parts.scope()).expect("nothing can fail");
     let result = run(&mut parts, &texts);
     let host = host.map(|value: HeaderValue| value.to_str().expect("as made").to_owned());
     let lines = cases::sorted(&headers);

@@ -5,9 +5,10 @@ use http::{HeaderMap, HeaderValue, Method};
 use tracing::warn;
 
 use super::compile::{Plan, Rendered, Steps};
-use crate::plugins::transform::args::{self, Args};
+use crate::plugins::transform::args::Args;
 use crate::plugins::transform::content_type::{self, RequestBody};
 use crate::plugins::transform::headers::{self, Name, Sieve};
+use crate::plugins::transform::target;
 use crate::plugins::transform::template::{Captured, Scope};
 
 /// The parts of a request that the plugin reads and changes.
@@ -52,6 +53,17 @@ impl Parts<'_> {
     }
 
     /// An empty query keeps its `?` only if the client's URL ended in one.
+    /// What templates see of it.
+    pub(super) fn scope(&self) -> Scope<'_> {
+        Scope {
+            headers: self.headers,
+            host: self.client_host,
+            query: self.query().unwrap_or_default(),
+            captures: self.captures,
+            allowed: self.templates,
+        }
+    }
+
     fn set_query(&mut self, query: String) {
         let ended = |client: &str| client.is_empty() || client.ends_with('?');
         let bare = query.is_empty() && !self.client_query.is_some_and(ended);
@@ -61,18 +73,16 @@ impl Parts<'_> {
 
 impl Plan {
     /// Renders every template.
-    pub(super) fn render(&self, parts: &Parts<'_>) -> Result<Texts, String> {
-        let scope = Scope {
-            headers: parts.headers,
-            host: parts.client_host,
-            query: parts.query().unwrap_or_default(),
-            captures: parts.captures,
-            allowed: parts.templates,
-        };
+    pub(super) fn render(&self, scope: &Scope<'_>) -> Result<Texts, String> {
         Ok(Texts {
-            head: self.head_templates.render(&scope)?,
-            body: self.body_templates.render(&scope),
+            head: self.head_templates.render(scope)?,
+            body: self.body_templates.render(scope),
         })
+    }
+
+    /// Whether that takes Lua, if templates are rendered at all.
+    pub(super) fn runs_lua(&self) -> bool {
+        self.head_templates.run_lua() || self.body_templates.run_lua()
     }
 
     /// Whether the method step copies a form into the query.
@@ -110,7 +120,7 @@ impl Plan {
             if path.first() != Some(&b'/') {
                 return Err("path must start with /".to_owned());
             }
-            *parts.path = escape_path(path);
+            *parts.path = target::escape_path(path);
         }
         if let Some(method) = &self.method {
             *parts.method = Some(method.clone()?);
@@ -238,18 +248,4 @@ fn rename_to_host(headers: &mut HeaderMap, host: &mut Option<HeaderValue>, from:
     if let Some(value) = headers::take(headers, from).into_iter().next() {
         *host = Some(value);
     }
-}
-
-/// Percent-encodes what can not stand in a request target; `%` and `?` stay. So would `#` in the reference, but no target
-/// holds one: what came behind it, the client's query included, would be lost.
-fn escape_path(path: &[u8]) -> String {
-    let mut out = String::with_capacity(path.len());
-    for byte in path {
-        if byte.is_ascii_alphanumeric() || b"-_.~!$&'()*+,/:;=?@[]%".contains(byte) {
-            out.push(char::from(*byte));
-        } else {
-            args::push_escape(*byte, &mut out);
-        }
-    }
-    out
 }

@@ -86,6 +86,14 @@ impl<'a> Args<'a> {
         args
     }
 
+    /// Adds a value behind those of the name.
+    pub fn push(&mut self, name: Cow<'a, [u8]>, value: Arg<'a>) {
+        match self.entries.entry(name) {
+            Entry::Occupied(mut values) => values.get_mut().push(value),
+            Entry::Vacant(none) => drop(none.insert(Values::One(value))),
+        }
+    }
+
     /// Whether the name occurs.
     pub fn contains(&self, name: &[u8]) -> bool {
         self.entries.contains_key(name)
@@ -125,10 +133,7 @@ impl<'a> Args<'a> {
     /// Adds the arguments of another text behind the values that are there.
     pub fn merge(&mut self, raw: &'a [u8]) {
         for (name, value) in iter(raw) {
-            match self.entries.entry(name) {
-                Entry::Occupied(mut values) => values.get_mut().push(value),
-                Entry::Vacant(none) => drop(none.insert(Values::One(value))),
-            }
+            self.push(name, value);
         }
     }
 

@@ -7,9 +7,9 @@ use lua::limits::Limits;
 use lua::mlua::{self, Lua, Table, Value};
 use lua::{Failure, Script, State};
 
-use super::args::{self, Arg};
 use super::template::Scope;
-use crate::lua::worker;
+use crate::lua::pdk::args;
+use crate::lua::{call, worker};
 
 /// The names that the expressions of one request see. Made when the first of them is met.
 pub(super) struct Environment {
@@ -66,7 +66,8 @@ fn names(state: &State, scope: &Scope<'_>, roots: Roots) -> mlua::Result<Table> 
         names.raw_set("headers", lua::header_names(lua, table)?)?;
     }
     if roots.query_params {
-        names.raw_set("query_params", arguments(lua, scope.query)?)?;
+        let (table, _) = args::table(lua, scope.query.as_bytes(), usize::MAX)?;
+        names.raw_set("query_params", table)?;
     }
     if roots.uri_captures {
         let table = lua.create_table()?;
@@ -78,53 +79,23 @@ fn names(state: &State, scope: &Scope<'_>, roots: Roots) -> mlua::Result<Table> 
         }
         names.raw_set("uri_captures", table)?;
     }
-    // What plugins share with each other is theirs to fill.
-    names.raw_set("shared", lua.create_table()?)?;
+    names.raw_set("shared", shared(lua)?)?;
     state.template_environment(names)
 }
 
-/// One value by itself, several as a list. One by one: Rust can hold but some thousand values of a machine.
-fn several(
-    lua: &Lua,
-    values: impl IntoIterator<Item = mlua::Result<Value>>,
-) -> mlua::Result<Value> {
-    let mut values = values.into_iter();
-    let first = values.next().unwrap_or(Ok(Value::Nil))?;
-    let Some(second) = values.next() else {
-        return Ok(first);
-    };
-    let list = lua.create_sequence_from([first, second?])?;
-    for value in values {
-        list.raw_push(value?)?;
-    }
-    Ok(Value::Table(list))
+/// What plugins share with each other: `kong.ctx.shared`.
+fn shared(lua: &Lua) -> mlua::Result<Table> {
+    let kept = call::with_request(|ctx| Ok(ctx.lua.get_or_insert_default().shared(lua)));
+    kept.unwrap_or_else(|_| lua.create_table())
 }
 
+/// One by one: Rust can hold but some thousand values of a machine.
 fn headers(lua: &Lua, headers: &HeaderMap, host: Option<&HeaderValue>) -> mlua::Result<Table> {
     let table = lua.create_table()?;
-    let text = |value: &HeaderValue| lua.create_string(value.as_bytes()).map(Value::String);
-    for name in headers.keys() {
-        let values = headers.get_all(name).iter().map(text);
-        table.raw_set(name.as_str(), several(lua, values)?)?;
-    }
-    if let Some(host) = host {
-        table.raw_set("host", text(host)?)?;
-    }
-    Ok(table)
-}
-
-fn arguments(lua: &Lua, query: &str) -> mlua::Result<Table> {
-    let table = lua.create_table()?;
-    let mut named: indexmap::IndexMap<_, Vec<Arg>> = indexmap::IndexMap::new();
-    for (name, value) in args::iter(query.as_bytes()) {
-        named.entry(name).or_default().push(value);
-    }
-    for (name, values) in named {
-        let values = values.into_iter().map(|value| match value {
-            Arg::Flag => Ok(Value::Boolean(true)),
-            Arg::Text(text) => lua.create_string(text).map(Value::String),
-        });
-        table.raw_set(lua.create_string(name)?, several(lua, values)?)?;
+    let lines = headers.iter().map(|(name, value)| (name.as_str(), value));
+    for (name, value) in lines.chain(host.map(|host| ("host", host))) {
+        let value = lua.create_string(value.as_bytes())?;
+        args::add(lua, &table, name.as_bytes(), Value::String(value))?;
     }
     Ok(table)
 }
@@ -137,11 +108,11 @@ mod tests {
     fn any_number_of_arguments_is_seen() {
         let state = worker::state().expect("a state");
         let query = format!("{}b=1", "a=&".repeat(20_000));
-        let table = arguments(state.lua(), &query).expect("they fit");
+        let (table, _) = args::table(state.lua(), query.as_bytes(), usize::MAX).expect("they fit");
         let list: Table = table.get("a").expect("a list");
         assert_eq!(list.raw_len(), 20_000);
         let many: String = (0..20_000).map(|n| format!("n{n}&")).collect();
-        let table = arguments(state.lua(), &many).expect("they fit");
+        let (table, _) = args::table(state.lua(), many.as_bytes(), usize::MAX).expect("they fit");
         assert!(table.get::<bool>("n19999").expect("a flag"));
     }
 }

@@ -9,6 +9,7 @@ pub mod lua_number;
 pub mod machine;
 pub mod multipart;
 pub mod response;
+pub mod target;
 pub mod template;
 
 #[cfg(test)]

@@ -13,8 +13,12 @@ use parameter::parameter;
 
 /// The boundary that the content type names; `None` if it names none.
 pub fn boundary(headers: &HeaderMap) -> Option<Vec<u8>> {
-    let value = headers.get(CONTENT_TYPE)?.as_bytes();
-    parameter(value, b"boundary").filter(|boundary| !boundary.is_empty())
+    boundary_of(headers.get(CONTENT_TYPE)?.as_bytes())
+}
+
+/// The same for a content type by itself.
+pub fn boundary_of(content_type: &[u8]) -> Option<Vec<u8>> {
+    parameter(content_type, b"boundary").filter(|boundary| !boundary.is_empty())
 }
 
 /// The parts of a body.
@@ -73,6 +77,13 @@ impl<'a> Form<'a> {
         self.first(name).is_some()
     }
 
+    /// Every part that has a name, with its body.
+    pub fn named(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let named = |part: &'_ Part<'a>| part.name.is_some();
+        let parts = self.parts.iter().filter(move |part| named(part));
+        parts.map(|part| (part.name.as_deref().unwrap_or_default(), part.body()))
+    }
+
     /// The bodies of the parts of that name.
     pub fn values(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
         self.parts
@@ -128,7 +139,11 @@ impl<'a> Form<'a> {
         self.push(name, value).map(|()| true)
     }
 
-    fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), HoldsBoundary> {
+    /// Adds a simple field at the end.
+    ///
+    /// # Errors
+    /// [`HoldsBoundary`].
+    pub fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), HoldsBoundary> {
         let delimiter = [b"--", self.boundary].concat();
         if value
             .windows(delimiter.len())

@@ -36,6 +36,11 @@ impl Compiled {
         }
     }
 
+    /// Whether it leaves anything to Lua.
+    pub fn runs_lua(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Lua(_)))
+    }
+
     /// The first expression that Lua would not compile.
     pub fn syntax_error(&self) -> Option<&str> {
         self.parts.iter().find_map(|part| match part {

@@ -16,6 +16,8 @@ const REQUEST: &str = "wabrhfl";
 
 /// Where code may wait.
 const WAITING: &str = "icwarpt";
+/// Where there is a client: all but `i`.
+const CLIENT_SIDE: &str = "cwabrhflp";
 
 /// Every function of the PDK and of `ngx` that needs to know a request, a worker or a node. What needs neither is in
 /// `modules`.
@@ -56,16 +58,82 @@ const LOG: &[Declared] = &[
 const CTX: &[Declared] = &[declared("kong.ctx[]", REQUEST)];
 
 /// `kong.request`.
-const REQUEST_GROUP: &[Declared] = &[declared("kong.request.get_header", REQUEST)];
+const REQUEST_GROUP: &[Declared] = &[
+    declared("kong.request.get_scheme", REQUEST),
+    declared("kong.request.get_host", REQUEST),
+    declared("kong.request.get_port", "cwabrhfl"),
+    declared("kong.request.get_forwarded_scheme", REQUEST),
+    declared("kong.request.get_forwarded_host", REQUEST),
+    declared("kong.request.get_forwarded_port", REQUEST),
+    declared("kong.request.get_forwarded_path", REQUEST),
+    declared("kong.request.get_forwarded_prefix", REQUEST),
+    declared("kong.request.get_http_version", REQUEST),
+    declared("kong.request.get_method", REQUEST),
+    declared("kong.request.get_path", REQUEST),
+    declared("kong.request.get_raw_path", REQUEST),
+    declared("kong.request.get_path_with_query", REQUEST),
+    declared("kong.request.get_raw_query", REQUEST),
+    declared("kong.request.get_query_arg", REQUEST),
+    declared("kong.request.get_query", REQUEST),
+    declared("kong.request.get_header", REQUEST),
+    declared("kong.request.get_headers", REQUEST),
+    declared("kong.request.get_raw_body", "war"),
+    declared("kong.request.get_body", "war"),
+    declared("kong.request.get_start_time", REQUEST),
+    declared("kong.request.get_uri_captures", REQUEST),
+];
 
 /// `kong.client`.
-const CLIENT: &[Declared] = &[];
+const CLIENT: &[Declared] = &[
+    declared("kong.client.get_ip", CLIENT_SIDE),
+    declared("kong.client.get_port", CLIENT_SIDE),
+    declared("kong.client.get_forwarded_ip", CLIENT_SIDE),
+    declared("kong.client.get_forwarded_port", CLIENT_SIDE),
+    declared("kong.client.get_credential", "arhfl"),
+    declared("kong.client.get_consumer", "arhfl"),
+    declared("kong.client.get_consumer_groups", "arhfl"),
+    declared("kong.client.load_consumer", "arhfl"),
+    declared("kong.client.get_protocol", "arhfl"),
+    declared("kong.client.authenticate", "a"),
+    declared("kong.client.tls.request_client_certificate", "c"),
+    declared("kong.client.tls.disable_session_reuse", "c"),
+    declared(
+        "kong.client.tls.get_full_client_certificate_chain",
+        "warhfl",
+    ),
+    declared("kong.client.tls.set_client_verify", "wab"),
+];
 
 /// `kong.service`, `kong.router`.
-const SERVICE: &[Declared] = &[];
+const SERVICE: &[Declared] = &[
+    declared("kong.router.get_route", "abrhfl"),
+    declared("kong.router.get_service", "abrhfl"),
+    declared("kong.service.set_upstream", "a"),
+    declared("kong.service.set_target", "a"),
+    declared("kong.service.set_retries", "a"),
+    declared("kong.service.set_timeouts", "a"),
+    declared("kong.service.set_tls_cert_key", "wab"),
+    declared("kong.service.set_tls_verify", "wab"),
+    declared("kong.service.set_tls_verify_depth", "wab"),
+    declared("kong.service.set_tls_verify_store", "wab"),
+];
 
 /// `kong.service.request`.
-const SERVICE_REQUEST: &[Declared] = &[declared("kong.service.request.set_header", "wab")];
+const SERVICE_REQUEST: &[Declared] = &[
+    declared("kong.service.request.set_scheme", "wab"),
+    declared("kong.service.request.set_path", "wab"),
+    declared("kong.service.request.set_raw_query", "wa"),
+    declared("kong.service.request.set_query", "wa"),
+    declared("kong.service.request.clear_query_arg", "wa"),
+    declared("kong.service.request.set_method", "wa"),
+    declared("kong.service.request.set_header", "wab"),
+    declared("kong.service.request.add_header", "wab"),
+    declared("kong.service.request.clear_header", "wab"),
+    declared("kong.service.request.set_headers", "wab"),
+    declared("kong.service.request.set_raw_body", "wab"),
+    declared("kong.service.request.set_body", "wa"),
+    declared("kong.service.request.enable_buffering", "wab"),
+];
 
 /// `kong.service.response`.
 const SERVICE_RESPONSE: &[Declared] = &[
@@ -93,7 +161,45 @@ const RESPONSE: &[Declared] = &[
 ];
 
 /// `kong.node`, `kong.vault`, `kong.db` and what else is not of one request.
-const NODE: &[Declared] = &[];
+const NODE: &[Declared] = &[
+    declared("kong.node.get_id", ALL),
+    declared("kong.node.get_hostname", ALL),
+    declared("kong.node.get_memory_stats", ALL),
+    declared("kong.ip.is_trusted", ALL),
+    declared("kong.plugin.get_id", ALL),
+    declared("kong.nginx.get_subsystem", ALL),
+    declared("kong.nginx.get_statistics", ALL),
+    declared("kong.configuration[]", ALL),
+    declared("kong.vault.is_reference", ALL),
+    declared("kong.vault.parse_reference", ALL),
+    declared("kong.vault.get", ALL),
+    declared("kong.db.routes.select", ALL),
+    declared("kong.db.routes.cache_key", ALL),
+    declared("kong.db.services.select", ALL),
+    declared("kong.db.services.cache_key", ALL),
+    declared("kong.db.consumers.select", ALL),
+    declared("kong.db.consumers.cache_key", ALL),
+    declared("kong.db.plugins.select", ALL),
+    declared("kong.db.plugins.cache_key", ALL),
+    declared("kong.db.upstreams.select", ALL),
+    declared("kong.db.upstreams.cache_key", ALL),
+    declared("kong.db.targets.select", ALL),
+    declared("kong.db.targets.cache_key", ALL),
+    declared("kong.db.certificates.select", ALL),
+    declared("kong.db.certificates.cache_key", ALL),
+    declared("kong.db.snis.select", ALL),
+    declared("kong.db.snis.cache_key", ALL),
+    declared("kong.db.keys.select", ALL),
+    declared("kong.db.keys.cache_key", ALL),
+    declared("kong.db.routes.select_by_name", ALL),
+    declared("kong.db.services.select_by_name", ALL),
+    declared("kong.db.consumers.select_by_username", ALL),
+    declared("kong.db.consumers.select_by_custom_id", ALL),
+    declared("kong.db.plugins.select_by_instance_name", ALL),
+    declared("kong.db.upstreams.select_by_name", ALL),
+    declared("kong.db.snis.select_by_name", ALL),
+    declared("kong.db.keys.select_by_name", ALL),
+];
 
 /// `kong.cache`.
 const CACHE: &[Declared] = &[

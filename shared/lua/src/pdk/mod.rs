@@ -143,11 +143,16 @@ impl<'l> Host<'l> {
         let declared = self.declared.remove(name);
         declared.unwrap_or_else(|| panic!("{name} is not declared, or bound twice"))
     }
+}
 
-    /// The names that nobody has bound.
-    pub fn unbound(&self) -> impl Iterator<Item = &'static str> {
-        self.declared.keys().copied()
-    }
+/// The declared functions that a plane leaves without behaviour: for its tests.
+///
+/// # Errors
+/// When there is no memory.
+pub fn unbound(lua: &Lua, bind: Bind) -> mlua::Result<Vec<&'static str>> {
+    let mut host = Host::new(lua);
+    bind(&mut host)?;
+    Ok(host.declared.into_keys().collect())
 }
 
 /// The tables `kong` and `ngx`. `protect` makes a table one that can only be read.
