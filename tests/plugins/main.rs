@@ -11,6 +11,7 @@ mod documentation;
 mod hmac_auth;
 mod jwt;
 mod lua;
+mod lua_service;
 mod scopes;
 mod small;
 mod transformers;

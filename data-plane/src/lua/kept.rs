@@ -21,6 +21,8 @@ pub struct Kept {
     pub serialized: Vec<Serialized>,
     /// The path that `ngx.var.uri` tells, if a plugin has set one.
     pub uri: Option<Vec<u8>>,
+    /// What says where the request goes after a target has failed it.
+    pub retry: Option<super::retry::Callback>,
     /// Who the client is.
     pub who: super::who::Who,
 }

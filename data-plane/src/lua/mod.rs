@@ -12,6 +12,7 @@ pub mod outbound;
 pub mod pdk;
 pub mod plugin;
 pub mod stores;
+pub(crate) mod retry;
 #[cfg(test)]
 pub(crate) mod tests;
 mod who;

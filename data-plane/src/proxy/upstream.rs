@@ -21,6 +21,7 @@ use crate::carried::outgoing::{Progress, TrackedBody, UpstreamBody};
 use crate::carried::pool::{Key, Pooled, TlsKey};
 use crate::carried::trust::Profile;
 use crate::listen::Gate;
+use crate::lua::retry;
 use crate::runtime::UpstreamPlan;
 
 /// Why the upstream gave no answer.
@@ -264,10 +265,13 @@ async fn address(
     plan: &UpstreamPlan,
     before: Option<SocketAddr>,
 ) -> Result<SocketAddr, UpstreamError> {
+    let retried = before.is_some();
+    if retried && let Some((host, port)) = retry::target(ctx) {
+        return resolved(gate, &host, port, before).await;
+    }
     if let Some(address) = plan.literal {
         return Ok(address);
     }
-    let retried = before.is_some();
     if let Some(balancer) = &plan.balancer {
         let next = Turn::next(ctx, &gate.dns, balancer).await;
         return next.map_err(|NoPeer| UpstreamError::NoPeer {
@@ -275,12 +279,23 @@ async fn address(
             retried,
         });
     }
-    match gate.dns.resolve(&plan.host, plan.port).await {
+    resolved(gate, &plan.host, plan.port, before).await
+}
+
+/// An address of a name, or another one than what was tried before.
+async fn resolved(
+    gate: &Gate,
+    host: &str,
+    port: u16,
+    before: Option<SocketAddr>,
+) -> Result<SocketAddr, UpstreamError> {
+    let retried = before.is_some();
+    match gate.dns.resolve(host, port).await {
         Ok(addresses) => {
             Ok(before.map_or_else(|| addresses.first(), |failed| addresses.after(failed)))
         }
         Err(DnsError::NotFound) => Err(UpstreamError::NoSuchName {
-            host: plan.host.to_string(),
+            host: host.to_owned(),
             retried,
         }),
         Err(DnsError::Failed { name, reason }) => Err(UpstreamError::Resolve {

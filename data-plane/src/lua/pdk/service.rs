@@ -16,6 +16,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use super::documents;
 use super::request::look;
 use crate::lua::call;
+use crate::lua::retry::Callback;
 use crate::proxy::detour::Detour;
 use crate::runtime::Overrides;
 
@@ -75,6 +76,20 @@ fn ways(host: &mut Host<'_>) -> mlua::Result<()> {
         let retries = whole(&retries, "retries", 0, 32_767)?;
         detour(|detour| detour.retries = u16::try_from(retries).ok())
     })?;
+    host.function(
+        "kong.service.set_target_retry_callback",
+        |_, callback: Value| {
+            let Value::Function(function) = callback else {
+                return Err("retry_callback must be a function".into());
+            };
+            call::with(|call| {
+                let plugin = call.plugin.clone();
+                let kept = call.request()?.lua.get_or_insert_default();
+                kept.retry = Some(Callback { function, plugin });
+                Ok(())
+            })
+        },
+    )?;
     host.function(
         "kong.service.set_timeouts",
         |_, (connect, write, read): (Value, Value, Value)| {

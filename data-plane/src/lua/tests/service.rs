@@ -377,6 +377,10 @@ fn another_way_is_taken() {
                 "error: host must be a string",
             ),
             (
+                "kong.service.set_target_retry_callback('x')",
+                "error: retry_callback must be a function",
+            ),
+            (
                 "kong.service.set_target(1, 80)",
                 "error: host must be a string",
             ),
@@ -557,7 +561,13 @@ fn each_has_its_phases() {
         let expected = "error: function cannot be called in log phase (only in: rewrite, access)";
         assert_eq!(said(Some(&mut ctx), Log, &source), expected);
     }
-    for name in ["set_upstream", "set_target", "set_retries", "set_timeouts"] {
+    for name in [
+        "set_target_retry_callback",
+        "set_upstream",
+        "set_target",
+        "set_retries",
+        "set_timeouts",
+    ] {
         let mut ctx = Scene::default().ctx();
         let expected = "error: function cannot be called in rewrite phase (only in: access)";
         let source = format!("kong.service.{name}()");

@@ -112,6 +112,7 @@ const SERVICE: &[Declared] = &[
     declared("kong.service.set_target", "a"),
     declared("kong.service.set_retries", "a"),
     declared("kong.service.set_timeouts", "a"),
+    declared("kong.service.set_target_retry_callback", "a"),
     declared("kong.service.set_tls_cert_key", "wab"),
     declared("kong.service.set_tls_verify", "wab"),
     declared("kong.service.set_tls_verify_depth", "wab"),

@@ -537,12 +537,10 @@ fn filtered(ctx: &mut Ctx, source: &str, pieces: &[(&'static str, bool)]) -> Vec
         .run_module(&script, environment, lua::limits::Limits::default())
         .expect("a function");
     let function = function.as_function().expect("a function").clone();
-    let identity = std::rc::Rc::new(crate::lua::call::Identity {
-        name: "test".into(),
-        label: "test".into(),
-        trusted: false,
-        id: crate::lua::tests::INSTANCE,
-    });
+    let name: std::sync::Arc<str> = "test".into();
+    let id = crate::lua::tests::INSTANCE;
+    let identity = crate::lua::call::Identity::new(name.clone(), name, false, id);
+    let identity = std::rc::Rc::new(identity);
     pieces
         .iter()
         .map(|(piece, last)| {
