@@ -11,8 +11,8 @@ mod kept;
 pub mod outbound;
 pub mod pdk;
 pub mod plugin;
-pub mod stores;
 pub(crate) mod retry;
+pub mod stores;
 #[cfg(test)]
 pub(crate) mod tests;
 mod who;
