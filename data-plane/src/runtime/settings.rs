@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
+use serde_json::Value;
 use shared::schema::Document;
 use shared::settings::{ErrorType, HeaderTokens, Networks, PortMaps, UntrustedLua};
 
@@ -147,10 +148,32 @@ impl ProxySettings {
     }
 }
 
+/// The settings that Kong has as lists, which are written with commas.
+const LISTS: [&str; 10] = [
+    "proxy_listen",
+    "status_listen",
+    "trusted_ips",
+    "headers",
+    "headers_upstream",
+    "port_maps",
+    "dns_resolver",
+    "lua_ssl_trusted_certificate",
+    "untrusted_lua_sandbox_requires",
+    "untrusted_lua_sandbox_environment",
+];
+
 /// The settings, but for the word that joins.
 fn shown(config: &Config) -> Document {
     let mut shown = config.shown();
     shown.remove("join");
+    for name in LISTS {
+        if let Some(Value::String(text)) = shown.get(name) {
+            let items = text.split(',').map(str::trim);
+            let items = items.filter(|item| !item.is_empty()).map(Value::from);
+            let list = items.collect();
+            shown.insert(name.to_owned(), Value::Array(list));
+        }
+    }
     shown
 }
 

@@ -139,8 +139,8 @@ fn a_plugin_knows_its_configuration_and_the_nodes() {
             ),
             (
                 Log,
-                "return type(kong.configuration.proxy_listen), kong.configuration.join, kong.configuration.none",
-                "'table', nil, nil",
+                "return kong.configuration.proxy_listen[2], kong.configuration.join, kong.configuration.none",
+                "'0.0.0.0:8443 http2 ssl backlog=16384', nil, nil",
             ),
             (
                 Access,
