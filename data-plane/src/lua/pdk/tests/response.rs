@@ -534,7 +534,7 @@ fn filtered(ctx: &mut Ctx, source: &str, pieces: &[(&'static str, bool)]) -> Vec
     let own = state.own_modules(None, "test").expect("memory");
     let environment = state.plugin_environment(false, own).expect("memory");
     let function = state
-        .run_module(&script, environment, lua::limits::Limits::default())
+        .run_module(&script, environment, false, lua::limits::Limits::default())
         .expect("a function");
     let function = function.as_function().expect("a function").clone();
     let name: std::sync::Arc<str> = "test".into();
