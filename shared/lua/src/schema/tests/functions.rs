@@ -202,3 +202,32 @@ fn a_deprecated_field_is_taken_and_still_checked() {
         assert_eq!(fault(field, value.clone()), expected, "{value}");
     }
 }
+
+#[test]
+fn schemas_may_require_what_has_nothing_to_do_with_a_request() {
+    let source = "local tablex = require 'pl.tablex'
+local cjson = require 'cjson.safe'
+local kong_string = require 'kong.tools.string'
+local typedefs = require 'kong.db.schema.typedefs'
+return { name = 'my-plugin', fields = { { config = { type = 'record', fields = {
+  { words = { type = 'string', custom_validator = function(v)
+      return tablex.find(kong_string.split(v, ','), 'x') ~= nil, 'no x in it'
+    end } },
+  { json = { type = 'string', custom_validator = function(v)
+      local value, err = cjson.decode(v)
+      return value ~= nil, err
+    end } },
+  { port = typedefs.port },
+} } } } }";
+    let shape = shape(source).expect("a good schema");
+    for (sent, expected) in [
+        (json!({ "words": "a,x", "json": "{}" }), json!({})),
+        (json!({ "words": "a,b" }), json!({ "words": "no x in it" })),
+        (
+            json!({ "json": "<" }),
+            json!({ "json": "Expected value but found invalid token at character 1" }),
+        ),
+    ] {
+        assert_eq!(judged(&shape.config, sent.clone()).1, expected, "{sent}");
+    }
+}
