@@ -89,7 +89,7 @@ impl Admin {
     }
 
     /// As [`Admin::checked`]; off the I/O threads where an entity runs what it is sent.
-    async fn checked_aside(
+    pub(super) async fn checked_aside(
         &self,
         entity: &'static Entity,
         run: impl FnOnce(&Context<'_>) -> Result<Document, Violations> + Send + 'static,

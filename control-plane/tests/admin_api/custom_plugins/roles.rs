@@ -17,6 +17,7 @@ async fn changing_them_needs_the_role_code() {
     ] });
     let cases = [
         ("POST", "/custom-plugins/validate", greeter(), 200),
+        ("POST", "/schemas/custom_plugins/validate", greeter(), 200),
         ("PUT", "/custom-plugins/greeter", greeter(), 200),
         (
             "PATCH",
