@@ -210,6 +210,7 @@ impl LuaPlugin {
     }
 
     async fn call(&self, phase: Phase, about: About<'_>) -> Flow {
+        let _turn = worker::turn().await;
         let (instance, method) = match self.method(phase) {
             Ok(Some(found)) => found,
             Ok(None) => return Flow::Continue,

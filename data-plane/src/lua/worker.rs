@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use foldhash::fast::RandomState;
 use lua::{Failure, Options, State};
+use tokio::sync::Semaphore;
 
 use super::pdk;
 use crate::runtime::Runtime;
@@ -17,6 +18,32 @@ static OPTIONS: OnceLock<Options> = OnceLock::new();
 thread_local! {
     // Made by the first call that needs it; a thread that runs no Lua has none.
     static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
+}
+
+/// How many calls that may wait run at once on one worker; others wait their turn. A machine holds some 7,990 references for
+/// Rust, which each such call has several of.
+const CALLS: usize = 512;
+
+thread_local! {
+    static TURNS: Rc<Semaphore> = Rc::new(Semaphore::new(CALLS));
+}
+
+/// One of the calls that may wait.
+pub struct Turn(Rc<Semaphore>);
+
+/// Waits until one more call that may wait can run. Nearly always that is at once.
+pub async fn turn() -> Turn {
+    let turns = TURNS.with(Rc::clone);
+    if let Ok(turn) = turns.acquire().await {
+        turn.forget(); // Given back by `Turn`, which does not borrow.
+    }
+    Turn(turns)
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.add_permits(1);
+    }
 }
 
 struct Worker {
@@ -115,5 +142,22 @@ pub fn made<T: 'static, E: From<Failure>>(
 pub fn adopt(runtime: &Runtime) {
     for code in runtime.codes.values() {
         code.adopt(runtime);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn calls_beyond_the_most_wait_for_their_turn() {
+        let mut turns: Vec<Turn> = (0..CALLS)
+            .map(|n| turn().now_or_never().unwrap_or_else(|| panic!("turn {n}")))
+            .collect();
+        assert!(turn().now_or_never().is_none());
+        turns.pop();
+        assert!(turn().now_or_never().is_some());
     }
 }
