@@ -1,5 +1,7 @@
 //! The command line of `headgate-dp`: what is asked for, and the code it ends with.
 
+mod plugin;
+
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
@@ -19,6 +21,7 @@ Examples:
   headgate-dp --declarative-config kong.yaml                  alone, without a control plane; HUP loads it again
   headgate-dp --proxy-listen '0.0.0.0:80, 0.0.0.0:443 ssl'    other ports
   headgate-dp settings                                        every setting's value and where it came from
+  headgate-dp plugin test ./my-plugin                         what a plugin does with a request, phase by phase
 
 Settings come from a flag, else a HEADGATE_… variable, else the file, else the default.
 Exit codes: 0 ok, 1 failed, 2 usage or bad settings, 4 control plane not reachable, 5 cannot listen.";
@@ -46,11 +49,13 @@ fn command() -> Command {
                 .about("Prints every setting's value and where it came from")
                 .args(flags(&specs)),
         )
+        .subcommand(plugin::command())
 }
 
 fn dispatch(matches: &ArgMatches) -> Result<(), Exit> {
     match matches.subcommand() {
         Some(("settings", _)) => say(&report(&read::<Config>(PROGRAM, matches)?.values)),
+        Some(("plugin", verb)) => plugin::main(verb),
         _ => run(matches),
     }
 }

@@ -19,6 +19,7 @@ use lua::pdk::Phase;
 use lua::{Failure, Raise, State};
 
 use super::health::{self, Shard};
+use super::trace::{self, Watch};
 use crate::carried::deadline::{Elapsed, Guard};
 use crate::plugins::{Answer, Hello};
 use crate::proxy::ctx::Ctx;
@@ -168,6 +169,22 @@ impl<'c> Call<'c> {
         arguments: impl IntoLuaMulti,
         limits: Limits,
     ) -> Outcome {
+        let mut watch = trace::begin(self);
+        let outcome = self
+            .watched(state, function, arguments, limits, &mut watch)
+            .await;
+        trace::end(watch, self, &outcome);
+        outcome
+    }
+
+    async fn watched(
+        &mut self,
+        state: &Rc<State>,
+        function: &Function,
+        arguments: impl IntoLuaMulti,
+        limits: Limits,
+        watch: &mut Option<Watch>,
+    ) -> Outcome {
         let running = match state.start(self.phase, function, arguments, limits.cpu) {
             Ok(running) => running,
             Err(failure) => return Outcome::Failed(failure),
@@ -176,7 +193,7 @@ impl<'c> Call<'c> {
         let mut guard = Guard::default();
         let began = Instant::now();
         let outcome = std::future::poll_fn(|cx| {
-            let polled = self.entered(|| running.as_mut().poll(cx));
+            let polled = trace::during(watch, || self.entered(|| running.as_mut().poll(cx)));
             if let Some(halted) = self.halted.take() {
                 return Poll::Ready(Outcome::Halted(halted));
             }

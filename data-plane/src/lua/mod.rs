@@ -1,8 +1,8 @@
 //! Lua plugins on a node: the calls of their handlers, and what these may ask of a request and of the world.
 //!
 //! [`worker`] is the Lua of one thread, [`plugin`] a configured plugin, [`call`] one call of its handler,
-//! [`health`] how calls end; [`pdk`] is what
-//! the `kong` and `ngx` tables do, [`outbound`] how plugins call other services.
+//! [`health`] how calls end, [`trace`] what a test of a plugin shows; [`pdk`] is what the `kong` and `ngx` tables do,
+//! [`outbound`] how plugins call other services.
 
 pub mod call;
 pub mod health;
@@ -15,6 +15,7 @@ pub(crate) mod retry;
 pub mod stores;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod trace;
 mod who;
 pub mod worker;
 
