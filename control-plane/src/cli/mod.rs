@@ -28,7 +28,8 @@ Examples:
   headgate-cp settings                           every setting's value and where it came from
   headgate-cp token create                       a word with which one data plane joins
   headgate-cp config apply kong.yaml             makes the configuration what a file says
-  headgate-cp plugin push ./my-plugin            stores a plugin written in Lua
+  headgate-cp plugin test ./my-plugin            tries out a plugin written in Lua
+  headgate-cp plugin push ./my-plugin            stores it
   headgate-cp admin-token create --role write --name ci
                                                  lets a program use the Admin API from elsewhere
 

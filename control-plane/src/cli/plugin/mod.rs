@@ -1,10 +1,12 @@
 //! `headgate-cp plugin …`: custom plugins, from a folder to the control plane and back (custom-plugins.md 7.2).
 //!
-//! [`folder`] is what lies on this machine, [`remote`] what is asked of the control plane, [`show`] what a person reads.
+//! [`folder`] is what lies on this machine, [`remote`] what is asked of the control plane, [`show`] what a person reads,
+//! [`test`] a run without either.
 
 mod folder;
 mod remote;
 mod show;
+mod test;
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +20,7 @@ use crate::Config;
 
 const EXAMPLES: &str = "\
 Examples:
+  headgate-cp plugin test ./my-plugin                     sends a request through it, here, and shows each phase
   headgate-cp plugin push ./my-plugin                     stores my-plugin/schema.lua and handler.lua
   headgate-cp plugin push ./build --name my-plugin        the same under a name of its own
   headgate-cp plugin list                                 what is stored, with versions and phases
@@ -88,6 +91,7 @@ pub(super) fn command() -> Command {
                 ),
         )
         .subcommand(verb("delete", "Deletes a custom plugin").arg(name().help("Which one")))
+        .subcommand(test::command())
 }
 
 fn verb(name: &'static str, about: &'static str) -> Command {
@@ -102,6 +106,9 @@ pub(super) fn main(matches: &ArgMatches) -> Result<(), Exit> {
     let (name, verb) = plugin
         .subcommand()
         .expect("clap requires what is behind `plugin`");
+    if name == test::NAME {
+        return test::main(verb);
+    }
     let settings = read::<Config>(PROGRAM, matches)?.value;
     let done = runtime()?.block_on(async {
         match name {

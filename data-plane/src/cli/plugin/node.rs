@@ -9,7 +9,9 @@ use std::time::Instant;
 use serde_json::json;
 use shared::plugins::PluginSchema;
 use shared::plugins::custom::{self, CustomPlugin, Source, SourceError};
-use shared::settings::{AccessLog, Addresses, Exit, Inputs, SettingErrors, SettingValue, load};
+use shared::settings::{
+    AccessLog, Addresses, Exit, Inputs, SettingErrors, SettingValue, Settings, load,
+};
 use tempfile::TempDir;
 
 use super::asked::Asked;
@@ -24,6 +26,8 @@ use crate::{Config, StartError};
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RunError {
+    #[error("there is no setting '{0}' (`headgate-dp settings` shows those that there are)")]
+    Unknown(String),
     #[error("these settings are wrong:{}", lines(.0))]
     Settings(SettingErrors),
     #[error("cannot start: {0}")]
@@ -43,7 +47,7 @@ fn lines(errors: &SettingErrors) -> String {
 impl RunError {
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Settings(_) => Exit::Usage,
+            Self::Unknown(_) | Self::Settings(_) => Exit::Usage,
             Self::System(_) => Exit::Failed,
             Self::Start(cause) => cause.exit(),
         }
@@ -114,6 +118,11 @@ fn declaration(plugin: &PluginSchema) -> Option<Arc<CustomPlugin>> {
 
 /// A node's settings: those that were asked for, and what makes it one that nobody else sees.
 fn settings(asked: &Asked, folder: &Path) -> Result<Config, RunError> {
+    let specs = Config::specs();
+    let known = |name: &&String| specs.iter().any(|spec| spec.name == name.as_str());
+    if let Some(name) = asked.settings.keys().find(|name| !known(name)) {
+        return Err(RunError::Unknown(name.clone()));
+    }
     // So that no file of this machine is looked for.
     let file = folder.join("headgate.toml");
     std::fs::write(&file, "")?;
