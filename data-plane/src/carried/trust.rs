@@ -107,6 +107,11 @@ impl Trust {
         }
     }
 
+    /// The node's trust store.
+    pub fn roots(&self) -> &Arc<RootCertStore> {
+        &self.roots
+    }
+
     /// Verifies by the node's trust store.
     pub fn verifier(&self) -> Arc<dyn ServerCertVerifier> {
         let roots = self.roots.clone();

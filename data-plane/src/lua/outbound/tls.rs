@@ -4,12 +4,14 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, verify_server_name};
+use rustls::server::ParsedCertificate;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore,
+    SignatureScheme,
 };
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -27,7 +29,10 @@ pub(super) struct Tls {
 impl Tls {
     pub(super) fn new(trust: &Trust) -> Self {
         let mut verified = ClientConfig::clone(trust.verified.config());
-        let worded = Arc::new(Worded(trust.verifier()));
+        let worded = Arc::new(Worded {
+            inner: trust.verifier(),
+            roots: trust.roots().clone(),
+        });
         verified.dangerous().set_certificate_verifier(worded);
         let mut unverified = ClientConfig::clone(trust.unverified.config());
         // A session that was begun without a look at the certificate must not be taken up where one is wanted.
@@ -73,6 +78,11 @@ fn words(error: &io::Error) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Untrusted(u8, &'static str);
 
+const NOT_YET: Untrusted = Untrusted(9, "certificate is not yet valid");
+const EXPIRED: Untrusted = Untrusted(10, "certificate has expired");
+const SELF_SIGNED: Untrusted = Untrusted(18, "self-signed certificate");
+const MISMATCH: Untrusted = Untrusted(62, "hostname mismatch");
+
 impl fmt::Display for Untrusted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.0, self.1)
@@ -89,16 +99,14 @@ impl Untrusted {
             return Self(1, "unspecified certificate verification error");
         };
         match why {
-            E::UnknownIssuer if is_self_signed(end_entity) => Self(18, "self-signed certificate"),
+            E::UnknownIssuer if is_self_signed(end_entity) => SELF_SIGNED,
             E::UnknownIssuer if chain.last().is_some_and(is_self_signed) => {
                 Self(19, "self-signed certificate in certificate chain")
             }
             E::UnknownIssuer => Self(20, "unable to get local issuer certificate"),
-            E::NotValidYet | E::NotValidYetContext { .. } => {
-                Self(9, "certificate is not yet valid")
-            }
-            E::Expired | E::ExpiredContext { .. } => Self(10, "certificate has expired"),
-            E::NotValidForName | E::NotValidForNameContext { .. } => Self(62, "hostname mismatch"),
+            E::NotValidYet | E::NotValidYetContext { .. } => NOT_YET,
+            E::Expired | E::ExpiredContext { .. } => EXPIRED,
+            E::NotValidForName | E::NotValidForNameContext { .. } => MISMATCH,
             E::BadSignature
             | E::UnsupportedSignatureAlgorithmContext { .. }
             | E::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
@@ -110,6 +118,8 @@ impl Untrusted {
             }
             E::UnhandledCriticalExtension => Self(34, "unhandled critical extension"),
             E::UnknownRevocationStatus => Self(3, "unable to get certificate CRL"),
+            // An authority's own, shown as a service's.
+            _ if is_self_signed(end_entity) => SELF_SIGNED,
             _ => Self(1, "unspecified certificate verification error"),
         }
     }
@@ -122,7 +132,48 @@ fn is_self_signed(certificate: &CertificateDer<'_>) -> bool {
 
 /// Verifies as another does, and says why not in OpenSSL's words.
 #[derive(Debug)]
-struct Worded(Arc<dyn ServerCertVerifier>);
+struct Worded {
+    inner: Arc<dyn ServerCertVerifier>,
+    roots: Arc<RootCertStore>,
+}
+
+impl Worded {
+    /// Judges a certificate that is trusted itself; `None`: it is not. OpenSSL takes such a one as a service's though it be
+    /// an authority's, as `openssl req -x509` makes them, and rustls does not.
+    fn judge_trusted(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Option<Result<(), Untrusted>> {
+        let (_, read) = X509Certificate::from_der(end_entity).ok()?;
+        // Whoever shows it has its key, as the handshake proves: subject and key say which it is.
+        let same = |anchor: &&TrustAnchor<'_>| {
+            is_content(read.subject().as_raw(), &anchor.subject)
+                && is_content(read.public_key().raw, &anchor.subject_public_key_info)
+        };
+        self.roots.roots.iter().find(same)?;
+        let now = i64::try_from(now.as_secs()).ok()?;
+        if now < read.validity().not_before.timestamp() {
+            return Some(Err(NOT_YET));
+        } else if now > read.validity().not_after.timestamp() {
+            return Some(Err(EXPIRED));
+        }
+        let parsed = ParsedCertificate::try_from(end_entity).ok()?;
+        Some(verify_server_name(&parsed, name).map_err(|_| MISMATCH))
+    }
+}
+
+/// Whether DER holds just this behind its head.
+fn is_content(der: &[u8], content: &[u8]) -> bool {
+    let head = match content.len() {
+        0..=0x7f => 2,
+        0x80..=0xff => 3,
+        0x100..=0xffff => 4,
+        _ => return false,
+    };
+    der.len() == head + content.len() && der.ends_with(content)
+}
 
 impl ServerCertVerifier for Worded {
     fn verify_server_cert(
@@ -133,14 +184,24 @@ impl ServerCertVerifier for Worded {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verified =
-            self.0
-                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        verified.map_err(|error| {
-            let untrusted = Untrusted::of(&error, end_entity, intermediates);
-            let other = OtherError(Arc::new(untrusted));
-            Error::InvalidCertificate(CertificateError::Other(other))
-        })
+        let verified = self.inner.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
+        let error = match verified {
+            Ok(verified) => return Ok(verified),
+            Err(error) => error,
+        };
+        let untrusted = match self.judge_trusted(end_entity, server_name, now) {
+            Some(Ok(())) => return Ok(ServerCertVerified::assertion()),
+            Some(Err(untrusted)) => untrusted,
+            None => Untrusted::of(&error, end_entity, intermediates),
+        };
+        let other = OtherError(Arc::new(untrusted));
+        Err(Error::InvalidCertificate(CertificateError::Other(other)))
     }
 
     fn verify_tls12_signature(
@@ -149,7 +210,7 @@ impl ServerCertVerifier for Worded {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, cert, dss)
+        self.inner.verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -158,10 +219,10 @@ impl ServerCertVerifier for Worded {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, cert, dss)
+        self.inner.verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.inner.supported_verify_schemes()
     }
 }

@@ -89,3 +89,43 @@ fn natives(lua: &Lua) -> mlua::Result<Table> {
 fn room(count: f64, there: usize) -> usize {
     (count as usize).min(Semaphore::MAX_PERMITS - there)
 }
+
+#[cfg(test)]
+mod tests {
+    use lua::pdk::Phase;
+
+    use super::*;
+    use crate::lua::outbound::tests::local;
+    use crate::lua::outbound::tests::lua::run;
+
+    #[tokio::test]
+    async fn who_waits_is_woken_in_turn() {
+        local(async {
+            let state = crate::lua::worker::state().expect("a state");
+            // Names that trusted code sees, so that several handlers have the same one.
+            let (globals, native) = (state.lua().globals(), natives(state.lua()).expect("memory"));
+            let new: lua::mlua::Function = native.get("new").expect("it is there");
+            let held: AnyUserData = new.call(0).expect("a semaphore");
+            globals.set("native", native).expect("memory");
+            globals.set("held", held).expect("memory");
+            let wait = || run(Phase::Access, true, "return native.wait(held, 5)");
+            let post = run(
+                Phase::Access,
+                true,
+                "local waiting = native.count(held) native.post(held, 2) return waiting",
+            );
+            let (one, other, late, waiting) = tokio::join!(
+                wait(),
+                wait(),
+                run(Phase::Access, true, "return native.wait(held, 0.05)"),
+                post,
+            );
+            assert_eq!(waiting, "-3");
+            assert_eq!((one.as_str(), other.as_str()), ("true nil", "true nil"));
+            assert_eq!(late, "nil timeout", "there were two");
+            let count = run(Phase::Access, true, "return native.count(held)").await;
+            assert_eq!(count, "0");
+        })
+        .await;
+    }
+}

@@ -1,6 +1,6 @@
 //! TLS: who is trusted, and the words where nobody is.
 
-use super::server::{Authority, Do, Service, Shown, ok, say, self_signed};
+use super::server::{Authority, Do, Service, Shown, ok, say, self_signed, self_signed_authority};
 use super::*;
 
 fn secure(address: SocketAddr, host: &str, verify: bool) -> OutRequest {
@@ -66,12 +66,35 @@ async fn certificates_are_judged_in_the_words_of_openssl() {
 #[tokio::test]
 async fn a_self_signed_certificate_that_is_trusted_is_good() {
     local(async {
-        let shown = self_signed("service.test");
-        let pem = pem(&shown);
-        let service = Service::secure(script(), shown).await;
-        let outbound = outbound(settings(), &[&pem]);
+        for (shown, expected) in [
+            (self_signed("service.test"), Ok("1")),
+            (self_signed("another.test"), Err("62: hostname mismatch")),
+            (self_signed_authority("service.test", -1, 1), Ok("1")),
+            (
+                self_signed_authority("another.test", -1, 1),
+                Err("62: hostname mismatch"),
+            ),
+            (
+                self_signed_authority("service.test", -9, -1),
+                Err("10: certificate has expired"),
+            ),
+            (
+                self_signed_authority("service.test", 1, 9),
+                Err("9: certificate is not yet valid"),
+            ),
+        ] {
+            let outbound = outbound(settings(), &[&pem(&shown)]);
+            let service = Service::secure(script(), shown).await;
+            let answer = sent(&outbound, secure(service.address, "service.test", true)).await;
+            assert_eq!(answer.as_deref().map_err(String::as_str), expected);
+        }
+        // Alike in name, and not in its key.
+        let trusted = pem(&self_signed_authority("service.test", -1, 1));
+        let outbound = outbound(settings(), &[&trusted]);
+        let other = self_signed_authority("service.test", -1, 1);
+        let service = Service::secure(script(), other).await;
         let answer = sent(&outbound, secure(service.address, "service.test", true)).await;
-        assert_eq!(answer.as_deref(), Ok("1"));
+        assert_eq!(answer, Err("18: self-signed certificate".to_owned()));
     })
     .await;
 }

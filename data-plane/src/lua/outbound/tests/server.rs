@@ -222,7 +222,17 @@ fn leaf(host: &str, from: i64, to: i64) -> (rcgen::CertificateParams, rcgen::Key
 
 /// Signed by itself.
 pub(in crate::lua) fn self_signed(host: &str) -> Shown {
-    let (params, key) = leaf(host, -1, 1);
+    signed_by_itself(leaf(host, -1, 1))
+}
+
+/// Signed by itself and an authority's, as `openssl req -x509` makes them.
+pub(in crate::lua) fn self_signed_authority(host: &str, from: i64, to: i64) -> Shown {
+    let (mut params, key) = leaf(host, from, to);
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    signed_by_itself((params, key))
+}
+
+fn signed_by_itself((params, key): (rcgen::CertificateParams, rcgen::KeyPair)) -> Shown {
     Shown {
         chain: vec![params.self_signed(&key).expect("signed").der().clone()],
         key: der(&key),
