@@ -311,3 +311,37 @@ fn a_backup_needs_a_store_and_a_restore_a_backup() {
         "{help}"
     );
 }
+
+#[test]
+fn a_plugin_is_tested_by_the_data_plane_beside_it() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
+    let program = folder.path().join("headgate-cp");
+    std::fs::hard_link(env!("CARGO_BIN_EXE_headgate-cp"), &program).expect("on the same disk");
+    let run = |words: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(words).env("PATH", "");
+        command.output().expect("the program runs")
+    };
+    let words = ["plugin", "test", "./my-plugin", "--json", "-H", "a: b"];
+    let output = run(&words);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("headgate-dp, which is neither beside this program nor in PATH"),
+        "{said}"
+    );
+    assert!(
+        said.contains("cargo build --release -p data-plane"),
+        "{said}"
+    );
+
+    let runner = folder.path().join("headgate-dp");
+    std::fs::write(&runner, "#!/bin/sh\necho \"$@\"\nexit 2\n").expect("written");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&runner, mode).expect("it may be run");
+    for words in [&words[..], &["plugin", "test", "--help"]] {
+        let output = run(words);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert_eq!(text(&output.stdout), format!("{}\n", words.join(" ")));
+    }
+}
