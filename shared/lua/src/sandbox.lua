@@ -416,6 +416,16 @@ end
 
 base.require = requiring(base)
 
+-- What sees the process's own names finds the modules through its `require`, behind what Lua brings itself.
+insert(G.package.loaders, 2, function(name)
+  local module = got(engine.module(name, base, protect, G))
+  if module ~= nil then
+    return function()
+      return module
+    end
+  end
+end)
+
 -- The handler runs once the failure has left the function: within, no limit could end it.
 function base.xpcall(f, handler, ...)
   local function finish(ok, ...)

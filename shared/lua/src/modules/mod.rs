@@ -111,6 +111,11 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
         InLua(include_str!("kong/utils.lua"), none),
     ),
     ("kong.tools.uuid", All, TOOL),
+    (
+        "lyaml",
+        All,
+        InLua(include_str!("others/lyaml.lua"), others::yaml),
+    ),
     ("math", All, Seen(&["math"])),
     (
         "multipart",
@@ -118,6 +123,16 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
         InLua(include_str!("others/multipart.lua"), none),
     ),
     ("ngx.base64", All, Seen(&["ngx", "base64"])),
+    (
+        "ngx.errlog",
+        All,
+        InLua(include_str!("others/ngx.lua"), none),
+    ),
+    (
+        "ngx.process",
+        All,
+        InLua(include_str!("others/ngx.lua"), none),
+    ),
     ("ngx.re", All, Seen(&["ngx", "re"])),
     (
         "ngx.semaphore",
@@ -197,6 +212,11 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
         InLua(include_str!("others/url.lua"), none),
     ),
     ("string", All, Seen(&["string"])),
+    (
+        "string.buffer",
+        All,
+        InLua(include_str!("others/buffer.lua"), none),
+    ),
     ("table", All, Seen(&["table"])),
     ("table.clear", All, Seen(&["table", "clear"])),
     ("table.clone", All, Seen(&["table", "clone"])),

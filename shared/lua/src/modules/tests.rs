@@ -128,3 +128,20 @@ fn a_plane_brings_the_functions_of_its_modules() {
     let body = "return select(2, require('resty.http').new():request_uri('http://h/'))";
     assert_eq!(answer(&state, body).as_deref(), Ok("sent"));
 }
+
+#[test]
+fn trusted_code_finds_modules_through_its_own_require() {
+    let options = Options {
+        trust: shared::settings::UntrustedLua::On,
+        ..Options::default()
+    };
+    let state = State::new(&options).expect("a state");
+    for (body, expected) in [
+        ("return require('cjson').encode({ 1 })", "[1]"),
+        ("return require('pl.stringx').strip(' x ')", "x"),
+        ("return type(require('io').open)", "function"),
+        ("return tostring(pcall(require, 'no.such'))", "false"),
+    ] {
+        assert_eq!(answer(&state, body).as_deref(), Ok(expected), "{body}");
+    }
+}

@@ -159,3 +159,59 @@ fn ids() {
         ),
     ]);
 }
+
+#[test]
+fn yaml() {
+    check(&[
+        (
+            "local d = require('lyaml').load('a: 1\\nb: [x, \"y\"]\\nc:\\n  d: true\\n') return d.a .. d.b[2] .. tostring(d.c.d)",
+            "1ytrue",
+        ),
+        (
+            "return #require('lyaml').load('---\\na\\n---\\nb\\n', { all = true })",
+            "2",
+        ),
+        (
+            "return tostring(require('lyaml').load('a: null').a == require('lyaml').null)",
+            "true",
+        ),
+        (
+            "return type((select(2, pcall(require('lyaml').load, 'a: [1'))))",
+            "string",
+        ),
+        (
+            "return require('lyaml').dump({ { a = 1, b = { 'x', 'true' }, c = {}, d = { e = 'é: \"q\"\\n' } } })",
+            "---\na: 1\nb:\n  - x\n  - \"true\"\nc: {}\nd:\n  e: \"é: \\\"q\\\"\\n\"\n...\n",
+        ),
+        (
+            "local y = require('lyaml') return y.load(y.dump({ { a = { { b = { 'c', { d = 1 } } } } } })).a[1].b[2].d",
+            "1",
+        ),
+        (
+            "local t = {} t.t = t return (select(2, pcall(require('lyaml').dump, { t })))",
+            "cannot write a table that is within itself",
+        ),
+    ]);
+}
+
+#[test]
+fn buffers() {
+    check(&[
+        (
+            "local b = require('string.buffer').new() b:put('a', 1):putf('%02d', 5) return b:get(2) .. '|' .. tostring(b) .. #b",
+            "a1|052",
+        ),
+        (
+            "local b = require('string.buffer').new():set('abc'):skip(1) return b:tostring() .. b:get() .. #b",
+            "bcbc0",
+        ),
+        (
+            "local b = require('string.buffer').new() return tostring(b.ref) .. tostring(b.reserve)",
+            "nilnil",
+        ),
+        (
+            "return require('ngx.process').type() .. type(require('ngx.errlog').raw_log)",
+            "workerfunction",
+        ),
+    ]);
+}
