@@ -199,6 +199,10 @@ pub struct Config {
     #[setting(default = "on")]
     pub lua_jit: LuaJit,
 
+    /// Lets plugins that came with the configuration have timers (`ngx.timer`), as those of the node's own folder may.
+    #[setting(default = "off")]
+    pub custom_plugins_timers: bool,
+
     /// The largest configuration that the node takes.
     #[setting(default = "1g")]
     pub max_state_bytes: Size,

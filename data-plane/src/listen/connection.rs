@@ -7,6 +7,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue};
+use rustls::{CipherSuite, ProtocolVersion, SupportedCipherSuite};
 
 use crate::runtime::ProxySettings;
 
@@ -21,6 +22,45 @@ pub(super) enum Ending {
     Now,
 }
 
+/// What client and node agreed on in TLS, as OpenSSL names it.
+#[derive(Clone, Copy, Debug)]
+pub struct Secured {
+    /// `TLSv1.3`
+    pub protocol: &'static str,
+    /// `TLS_AES_256_GCM_SHA384`, `ECDHE-RSA-AES128-GCM-SHA256`
+    pub cipher: &'static str,
+}
+
+impl Secured {
+    /// Of what a session tells; `None` before the handshake.
+    pub(super) fn of(
+        version: Option<ProtocolVersion>,
+        suite: Option<SupportedCipherSuite>,
+    ) -> Option<Self> {
+        let protocol = match version? {
+            ProtocolVersion::TLSv1_3 => "TLSv1.3",
+            _ => "TLSv1.2",
+        };
+        let cipher = match suite?.suite() {
+            CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
+            CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
+            CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
+            CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
+            CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => "ECDHE-ECDSA-AES256-GCM-SHA384",
+            CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => {
+                "ECDHE-ECDSA-CHACHA20-POLY1305"
+            }
+            CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
+            CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "ECDHE-RSA-AES256-GCM-SHA384",
+            CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => {
+                "ECDHE-RSA-CHACHA20-POLY1305"
+            }
+            other => other.as_str()?,
+        };
+        Some(Self { protocol, cipher })
+    }
+}
+
 /// One client's connection.
 pub struct Connection {
     /// The other end of the TCP connection.
@@ -31,6 +71,8 @@ pub struct Connection {
     pub tls: bool,
     /// The name the client asked for in TLS.
     pub sni: Option<String>,
+    /// What was agreed on in TLS.
+    pub secured: Option<Secured>,
     /// The listening port after `port_maps`.
     pub port: u16,
     /// Whether the peer is in `trusted_ips`.
@@ -68,6 +110,7 @@ impl Connection {
             local,
             tls,
             sni,
+            secured: None,
             port,
             trusted: settings.is_trusted(ip),
             peer_text: HeaderValue::from_str(&ip.to_string())

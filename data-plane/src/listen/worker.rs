@@ -27,7 +27,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::Ending;
+use super::connection::{Ending, Secured};
 use super::{Connection, Gate, Node};
 use crate::carried::deadline::within;
 use crate::lua::{self, outbound, stores};
@@ -90,6 +90,7 @@ fn run(worker: Worker) -> io::Result<()> {
 }
 
 async fn serve(worker: Worker) -> io::Result<()> {
+    lua::worker::place(worker.index, worker.node.settings.workers);
     let log = worker.log.map(|sink| Rc::new(AccessLog::new(sink)));
     let bodies = worker.node.settings.transform_memory;
     proxy::memory::open(bodies, worker.metrics.clone());
@@ -113,6 +114,7 @@ async fn serve(worker: Worker) -> io::Result<()> {
     tasks.spawn_local(housekeeping(gate.clone(), worker.drain.clone()));
     while tasks.join_next().await.is_some() {}
     drained(connections, worker.grace).await;
+    lua::worker::end().await;
     if let Some(log) = log {
         log.flush();
     }
@@ -217,7 +219,13 @@ async fn connection(
         Speaks::Http1
     };
     let sni = session.server_name().map(str::to_owned);
-    let conn = Rc::new(Connection::new(peer, local, true, sni, settings));
+    let secured = Secured::of(
+        session.protocol_version(),
+        session.negotiated_cipher_suite(),
+    );
+    let mut conn = Connection::new(peer, local, true, sni, settings);
+    conn.secured = secured;
+    let conn = Rc::new(conn);
     spoken(gate, stream, conn, speaks, drain).await
 }
 

@@ -7,18 +7,20 @@
 
 use std::cell::Cell;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use lua::mlua::{Function, IntoLuaMulti, MultiValue};
 use lua::pdk::Phase;
-use lua::{Failure, Raise, State};
+use lua::{Failure, Raise, Running, State};
 
 use super::health::{self, Shard};
+use super::ngx::output;
+use super::threads::{self, Threads};
 use super::trace::{self, Watch};
 use crate::carried::deadline::{Elapsed, Guard};
 use crate::plugins::{Answer, Hello};
@@ -36,6 +38,8 @@ pub struct Identity {
     pub trusted: bool,
     /// The plugin entity whose configuration it is; nil for what runs without one.
     pub id: Uuid,
+    /// Gone once the code has been replaced by another version; `None` for code that stays.
+    alive: Option<Weak<()>>,
     /// This worker's counters of it.
     health: Arc<Shard>,
 }
@@ -49,7 +53,21 @@ impl Identity {
             label,
             trusted,
             id,
+            alive: None,
         }
+    }
+
+    /// The same for code that may be replaced.
+    pub fn living(mut self, alive: &Arc<()>) -> Self {
+        self.alive = Some(Arc::downgrade(alive));
+        self
+    }
+
+    /// Whether the code has been replaced.
+    pub fn is_replaced(&self) -> bool {
+        self.alive
+            .as_ref()
+            .is_some_and(|alive| alive.strong_count() == 0)
     }
 }
 
@@ -65,6 +83,10 @@ pub struct Call<'c> {
     pub chunk: Option<Chunk>,
     /// The client, in the certificate phase.
     pub hello: Option<Rc<Hello>>,
+    /// The machine it runs in, once it runs.
+    pub(super) state: Option<Rc<State>>,
+    /// Its light threads.
+    pub(super) threads: Threads,
     /// With what the code has ended the phase: it is not resumed after that.
     pub halted: Option<Halted>,
 }
@@ -145,6 +167,8 @@ impl<'c> Call<'c> {
             plugin,
             request,
             chunk: None,
+            state: None,
+            threads: Threads::default(),
             hello: None,
             halted: None,
         }
@@ -161,7 +185,7 @@ impl<'c> Call<'c> {
         }
     }
 
-    /// Runs a function as this call, until it returns or ends the phase; in phases that may not wait it is polled once.
+    /// Runs a function as this call, until it and its light threads return or one of them ends the phase; in phases that may not wait it is polled once.
     pub async fn run(
         &mut self,
         state: &Rc<State>,
@@ -189,27 +213,79 @@ impl<'c> Call<'c> {
             Ok(running) => running,
             Err(failure) => return Outcome::Failed(failure),
         };
-        let mut running = pin!(running);
+        self.state = Some(state.clone());
+        let mut main = Main {
+            running,
+            returned: None,
+            left: limits.cpu,
+        };
         let mut guard = Guard::default();
         let began = Instant::now();
         let outcome = std::future::poll_fn(|cx| {
-            let polled = trace::during(watch, || self.entered(|| running.as_mut().poll(cx)));
-            if let Some(halted) = self.halted.take() {
-                return Poll::Ready(Outcome::Halted(halted));
+            if let Some(outcome) = trace::during(watch, || self.step(&mut main, cx)) {
+                return Poll::Ready(outcome);
             }
-            match polled {
-                Poll::Ready(Ok(values)) => Poll::Ready(Outcome::Returned(values)),
-                Poll::Ready(Err(failure)) => Poll::Ready(Outcome::Failed(failure)),
-                Poll::Pending => guard
-                    .poll(limits.wall, cx)
-                    .map(|Elapsed| Outcome::TimedOut(limits.wall)),
-            }
+            guard
+                .poll(limits.wall, cx)
+                .map(|Elapsed| Outcome::TimedOut(limits.wall))
         })
         .await;
+        self.threads.end();
+        let outcome = self.written(outcome);
         let (took, failure) = (began.elapsed(), outcome.failure());
         let health = &self.plugin.health;
         health.ended(self.phase, took, failure.as_deref());
         outcome
+    }
+
+    /// Lets the function and its light threads run as far as they can.
+    fn step(&mut self, main: &mut Main, cx: &mut Context<'_>) -> Option<Outcome> {
+        loop {
+            if main.returned.is_none() {
+                main.running.set_left(main.left);
+                let polled = self.entered(|| Pin::new(&mut main.running).poll(cx));
+                main.left = main.running.left();
+                match polled {
+                    Poll::Ready(Ok(values)) => main.returned = Some(values),
+                    Poll::Ready(Err(failure)) => return Some(Outcome::Failed(failure)),
+                    Poll::Pending => {}
+                }
+            }
+            if let Some(halted) = self.halted.take() {
+                return Some(Outcome::Halted(halted));
+            }
+            // One that has ended may be what another waits for.
+            let moved = match threads::poll(self, &mut main.left, cx) {
+                Ok(moved) => moved,
+                Err(failure) => return Some(Outcome::Failed(failure)),
+            };
+            if let Some(halted) = self.halted.take() {
+                return Some(Outcome::Halted(halted));
+            }
+            if !moved {
+                break;
+            }
+        }
+        match self.threads.is_empty() {
+            true => main.returned.take().map(Outcome::Returned),
+            false => None,
+        }
+    }
+
+    /// Code that has written an answer piece by piece and ends has answered.
+    fn written(&mut self, outcome: Outcome) -> Outcome {
+        let ended = matches!(
+            outcome,
+            Outcome::Returned(_) | Outcome::Halted(Halted::Quietly)
+        );
+        let answers = matches!(self.phase, Phase::Rewrite | Phase::Access | Phase::Response);
+        match &mut self.request {
+            Some(ctx) if ended && answers => match output::answer(ctx) {
+                Some(answer) => Outcome::Halted(Halted::Answer(Box::new(answer))),
+                None => outcome,
+            },
+            _ => outcome,
+        }
     }
 
     /// The same in a phase that may not wait.
@@ -240,6 +316,14 @@ impl<'c> Call<'c> {
         let _back = Back(CURRENT.replace(NonNull::new(here)));
         run()
     }
+}
+
+/// The function of a call, which may return before its light threads do.
+struct Main {
+    running: Running,
+    returned: Option<MultiValue>,
+    /// CPU time that all of them may still use.
+    left: Duration,
 }
 
 /// What a call may use.

@@ -1,6 +1,7 @@
 //! What Lua keeps of one request: the tables that its plugins fill (custom-plugins.md 3.1, `kong.ctx`; 4, `ngx.ctx`), the
 //! bodies they hold back, the answers they write piece by piece.
 
+use bytes::Bytes;
 use http::StatusCode;
 use lua::mlua::{self, Lua, Table, Value};
 use smallvec::SmallVec;
@@ -23,6 +24,12 @@ pub struct Kept {
     pub uri: Option<Vec<u8>>,
     /// What says where the request goes after a target has failed it.
     pub retry: Option<super::retry::Callback>,
+    /// Variables of nginx that a plugin has set and that lead nowhere here.
+    pub variables: Vec<(&'static str, Vec<u8>)>,
+    /// Whether a plugin has asked for the request's body, and the body if it fitted.
+    pub body_asked: bool,
+    /// See [`Kept::body_asked`].
+    pub read_body: Option<Bytes>,
     /// Who the client is.
     pub who: super::who::Who,
 }

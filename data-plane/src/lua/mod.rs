@@ -8,6 +8,7 @@ pub mod call;
 pub mod health;
 pub mod here;
 mod kept;
+mod ngx;
 pub mod outbound;
 pub mod pdk;
 pub mod plugin;
@@ -15,6 +16,7 @@ pub(crate) mod retry;
 pub mod stores;
 #[cfg(test)]
 pub(crate) mod tests;
+mod threads;
 pub mod trace;
 mod who;
 pub mod worker;

@@ -108,6 +108,7 @@ impl Code {
             self.plugin.trusted,
             id,
         )
+        .living(&self.alive)
     }
 
     /// A worker begins to serve a revision that has this code.

@@ -1,6 +1,6 @@
 //! The Lua of one worker thread: its virtual machine, and what has been loaded into it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -18,6 +18,8 @@ static OPTIONS: OnceLock<Options> = OnceLock::new();
 thread_local! {
     // Made by the first call that needs it; a thread that runs no Lua has none.
     static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
+    /// Which of the workers this is, from 0, and how many there are.
+    static PLACE: Cell<(u32, u32)> = const { Cell::new((0, 1)) };
 }
 
 /// How many calls that may wait run at once on one worker; others wait their turn. A machine holds some 7,990 references for
@@ -76,6 +78,22 @@ pub fn configure(options: Options) {
     });
 }
 
+/// Tells this thread which of the workers it is, from 0, and how many there are.
+pub fn place(id: usize, count: usize) {
+    let small = |number| u32::try_from(number).unwrap_or(u32::MAX);
+    PLACE.set((small(id), small(count)));
+}
+
+/// The worker ends: timers that wait are called, and awaited for a while.
+pub async fn end() {
+    super::ngx::end().await;
+}
+
+/// `custom_plugins_timers`: whether plugins that came with the configuration may have timers.
+pub fn allow_streamed_timers(allowed: bool) {
+    super::ngx::allow_streamed(allowed);
+}
+
 /// The machine of this thread. One that holds too much memory for good is replaced, with all that was made in it.
 ///
 /// # Errors
@@ -91,6 +109,13 @@ pub fn state() -> Result<Rc<State>, Failure> {
         options.bind = Some(pdk::bind);
         options.print = pdk::print;
         let state = State::new(&options).map_err(|error| Failure::Raised(error.to_string()))?;
+        let (id, count) = PLACE.get();
+        let place = lua::modules::ngx::Worker {
+            id,
+            count,
+            exiting: super::ngx::is_ending,
+        };
+        lua::modules::ngx::set_worker(state.lua(), place);
         let state = Rc::new(state);
         *worker = Some(Worker {
             state: state.clone(),

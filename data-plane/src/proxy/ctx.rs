@@ -74,6 +74,8 @@ pub struct Ctx {
     pub buffered: Option<Bytes>,
     /// The upstream's status and headers as they came, kept if a plugin may look at them.
     pub upstream_head: Option<Box<(StatusCode, HeaderMap)>>,
+    /// Bytes of the body that the client was sent, once the answer has ended.
+    pub sent: u64,
     /// What Lua keeps of this request.
     pub(crate) lua: Option<Box<crate::lua::Kept>>,
 }
@@ -96,16 +98,26 @@ impl Promise {
             Self::Set(name, values) => {
                 head.headers.remove(&name);
                 for value in values {
-                    head.headers.append(&name, value);
+                    add(&mut head.headers, &name, value);
                 }
             }
             Self::Add(name, value) => {
-                head.headers.append(name, value);
+                add(&mut head.headers, &name, value);
             }
             Self::Clear(name) => {
                 head.headers.remove(name);
             }
         }
+    }
+}
+
+/// The most headers that plugins may add up to: a map that is full would take none of the gateway's own.
+const MOST_HEADERS: usize = 4096;
+
+/// One more header, unless there are far too many.
+pub(crate) fn add(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
+    if headers.len() < MOST_HEADERS {
+        headers.append(name, value);
     }
 }
 
@@ -129,6 +141,10 @@ pub struct ClientRequest {
     pub body: RequestBody,
     /// Whether the client sent one, be it empty.
     pub(crate) had_body: bool,
+    /// The length that the client announced for it.
+    pub(crate) announced: Option<u64>,
+    /// The length of the head, as HTTP/1.1 writes it.
+    pub(crate) head_length: u64,
     /// Whether the client waits to be asked for it (`Expect: 100-continue`).
     pub(crate) expects: bool,
 }
@@ -138,6 +154,11 @@ impl ClientRequest {
     pub fn set_body(&mut self, body: Bytes) {
         self.body = RequestBody::Full(body);
         self.had_body = true;
+    }
+
+    /// How many bytes the client sent or is about to send: the head, and the body as far as its length was told.
+    pub fn length(&self) -> u64 {
+        self.head_length + self.announced.unwrap_or(0)
     }
 
     /// The raw path: the target up to the first `?`.
@@ -231,6 +252,15 @@ impl Ctx {
     /// The client's address, after `real_ip_header` when the peer is trusted.
     pub fn client_ip(&self) -> IpAddr {
         self.client
+    }
+
+    /// How many bytes the client was sent: the head as HTTP/1.1 writes it, and the body.
+    pub fn bytes_sent(&self) -> u64 {
+        let headers = self.response.headers.iter();
+        let lines = headers.map(|(name, value)| name.as_str().len() + value.len() + 4);
+        let reason = self.response.status.canonical_reason().unwrap_or("");
+        let head = "HTTP/1.1 200 \r\n\r\n".len() + reason.len() + lines.sum::<usize>();
+        head as u64 + self.sent
     }
 
     /// The route that matched, with its service.

@@ -9,7 +9,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 
 use super::body::BodyError;
-use super::ctx::{Ctx, Maker};
+use super::ctx::{Ctx, Maker, add};
 use super::status_page::{Page, page};
 use super::upstream::UpstreamError;
 use crate::plugins::{Answer, AnswerBody};
@@ -387,7 +387,12 @@ fn answered(ctx: &mut Ctx, answer: Answer) -> Bytes {
     ctx.response.maker = Maker::Plugin;
     ctx.response.is_typed = matches!(answer.body, AnswerBody::Typed(_));
     // Over what is there: a plugin may answer when the upstream has, too.
-    ctx.response.headers.extend(answer.headers);
+    for name in answer.headers.keys() {
+        ctx.response.headers.remove(name);
+        for value in answer.headers.get_all(name) {
+            add(&mut ctx.response.headers, name, value.clone());
+        }
+    }
     match answer.body {
         AnswerBody::Exact(body) | AnswerBody::Typed(body) => {
             ctx.response.status = answer.status;

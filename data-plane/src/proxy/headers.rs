@@ -234,7 +234,7 @@ pub fn strip_response(headers: &mut HeaderMap, te_sent: bool) {
 /// What every answer carries beside its own headers, by the `headers` setting (6.2).
 pub fn finish_response(ctx: &mut Ctx) {
     let on = ctx.runtime.settings().headers;
-    let timing = ctx.timing;
+    let timing = &ctx.timing;
     let id = ctx.id;
     let started = ctx.started;
     let proxied = ctx.response.proxied;

@@ -19,7 +19,8 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Instant;
 
-use http::header::{CONTENT_TYPE, EXPECT, HOST};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST};
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -94,7 +95,8 @@ impl Ctx {
             None => parts.uri.to_string(), // CONNECT and `*`: refused by `check`
         };
         let path_len = router::split_target(&target).0.len();
-        let had_length = parts.headers.contains_key(http::header::CONTENT_LENGTH);
+        let (length, announced) = told_length(&parts, &target, host.as_ref());
+        let had_length = announced.is_some();
         Box::new(Self {
             runtime,
             // Before the headers are changed in which a proxy in front tells it.
@@ -113,6 +115,8 @@ impl Ctx {
                 host,
                 headers: parts.headers,
                 body,
+                announced,
+                head_length: length,
             },
             upstream: Outgoing::default(),
             route: None,
@@ -134,6 +138,7 @@ impl Ctx {
             buffering: false,
             buffered: None,
             upstream_head: None,
+            sent: 0,
             lua: None,
         })
     }
@@ -233,6 +238,20 @@ impl Ctx {
         headers::forwarded(self, stripped);
         self.request.path = path;
     }
+}
+
+/// How long the head was, as HTTP/1.1 writes it, and the body that it announces.
+fn told_length(parts: &Parts, target: &str, host: Option<&HeaderValue>) -> (u64, Option<u64>) {
+    let line = |name: usize, value: &HeaderValue| name + value.len() + ": \r\n".len();
+    let headers = parts.headers.iter();
+    let headers: usize = headers
+        .map(|(name, value)| line(name.as_str().len(), value))
+        .sum();
+    let host = host.map_or(0, |host| line("host".len(), host));
+    let first = parts.method.as_str().len() + target.len() + "  HTTP/1.1\r\n".len();
+    let announced = parts.headers.get(CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse().ok());
+    ((first + headers + host + "\r\n".len()) as u64, announced)
 }
 
 /// Whether a Host could be one: a space or a control byte cannot.

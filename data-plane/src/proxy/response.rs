@@ -83,6 +83,7 @@ impl Live {
         let runtime = ctx.runtime.clone();
         // What was answered is part of what is told.
         ctx.response.status = status;
+        ctx.sent = sent;
         for place in 0..ctx.chosen.len() {
             let instance = &runtime.plugins.instances[ctx.chosen[place] as usize];
             if let Some(handler) = instance.handler.as_ref().filter(|_| instance.phases.log) {

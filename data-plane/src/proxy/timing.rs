@@ -4,27 +4,62 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use http::StatusCode;
+use smallvec::SmallVec;
 
 /// The clock of one request, for the latency headers (proxy-and-routing.md 6.2) and the log.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Timing {
     /// Addresses tried so far.
-    pub tries: usize,
-    /// The address of the last try.
-    pub target: Option<SocketAddr>,
+    pub tries: SmallVec<[Try; 1]>,
     /// Status of the upstream's answer.
     pub upstream_status: Option<u16>,
-    /// End of the balancer step of the last try.
-    balanced: Option<Instant>,
     answered: Option<Instant>,
 }
 
+/// One address that was tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Try {
+    /// The address.
+    pub target: SocketAddr,
+    /// When it began to be chosen.
+    pub began: Instant,
+    /// When it had been chosen.
+    pub balanced: Instant,
+    /// The status that its failure stands for.
+    pub failed: Option<u16>,
+}
+
 impl Timing {
-    /// An address has been chosen.
-    pub fn balanced(&mut self, target: SocketAddr) {
-        self.tries += 1;
-        self.target = Some(target);
-        self.balanced = Some(Instant::now());
+    /// An address has been chosen, which began then.
+    pub fn balanced(&mut self, target: SocketAddr, began: Instant) {
+        self.tries.push(Try {
+            target,
+            began,
+            balanced: Instant::now(),
+            failed: None,
+        });
+    }
+
+    /// The last try has failed.
+    pub fn failed(&mut self, status: StatusCode) {
+        if let Some(last) = self.tries.last_mut() {
+            last.failed = Some(status.as_u16());
+        }
+    }
+
+    /// The address of the last try.
+    pub fn target(&self) -> Option<SocketAddr> {
+        self.tries.last().map(|last| last.target)
+    }
+
+    fn chosen(&self) -> Option<Instant> {
+        self.tries.last().map(|last| last.balanced)
+    }
+
+    /// From the head of the upstream's answer to now: milliseconds.
+    pub fn receive_ms(&self) -> u64 {
+        self.answered
+            .map_or(0, |at| at.elapsed().as_millis() as u64)
     }
 
     /// The head of the upstream's answer is here.
@@ -36,14 +71,14 @@ impl Timing {
     /// From the end of the balancer step to the response's head, or to now: milliseconds.
     pub fn upstream_ms(&self) -> u64 {
         let end = self.answered.unwrap_or_else(Instant::now);
-        self.balanced.map_or(0, |start| {
+        self.chosen().map_or(0, |start| {
             end.saturating_duration_since(start).as_millis() as u64
         })
     }
 
     /// From the start of the request to the end of the balancer step: milliseconds.
     pub fn proxy_ms(&self, started: Instant) -> u64 {
-        self.balanced.map_or(0, |at| {
+        self.chosen().map_or(0, |at| {
             at.saturating_duration_since(started).as_millis() as u64
         })
     }

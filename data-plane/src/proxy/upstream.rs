@@ -221,13 +221,14 @@ pub async fn send(ctx: &mut Ctx, gate: &Gate, plan: &UpstreamPlan) -> Result<Ans
     let mut tries_left = plan.retries;
     let (mut before, mut stale) = (None, None);
     loop {
+        let began = Instant::now();
         let target = match stale.take() {
             Some(target) => target,
             None => address(ctx, gate, plan, before)
                 .await
                 .map_err(Halt::Upstream)?,
         };
-        ctx.timing.balanced(target);
+        ctx.timing.balanced(target, began);
         let failed = match attempt(ctx, gate, plan, target, before == Some(target)).await {
             Ok(answered) => {
                 // No other try follows, so what it would send need not be kept beside the answer, unless a plugin may look
@@ -240,6 +241,7 @@ pub async fn send(ctx: &mut Ctx, gate: &Gate, plan: &UpstreamPlan) -> Result<Ans
             Err(failed) => failed,
         };
         before = Some(target);
+        ctx.timing.failed(failed.error.answer().0);
         let repeatable = ctx.request.body.replayable() && (plan.buffer_request || !failed.sent);
         let again = repeatable && (!failed.sent || idempotent) && failed.error.may_pass();
         if failed.stale && again {

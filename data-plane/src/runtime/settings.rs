@@ -34,6 +34,8 @@ pub struct ProxySettings {
     pub templates: bool,
     /// `trusted_ips`.
     pub trusted_ips: Networks,
+    /// How many workers there are.
+    pub workers: usize,
     /// `real_ip_header`.
     pub real_ip_header: HeaderName,
     /// `real_ip_recursive`.
@@ -120,6 +122,7 @@ impl ProxySettings {
             },
             templates: config.untrusted_lua != UntrustedLua::Off,
             trusted_ips: config.trusted_ips.clone(),
+            workers: config.workers.count(),
             real_ip_header: config.real_ip_header.clone(),
             real_ip_recursive: config.real_ip_recursive,
             port_maps: config.port_maps.clone(),

@@ -221,7 +221,7 @@ fn json_line(out: &mut Vec<u8>, line: &Line<'_>) {
         "status": line.status.as_u16(),
         "body_bytes_sent": line.sent,
         "request_ms": ctx.started.elapsed().as_millis() as u64,
-        "upstream": ctx.timing.target.map(|t| t.to_string()),
+        "upstream": ctx.timing.target().map(|t| t.to_string()),
         "upstream_status": ctx.timing.upstream_status,
         "referer": text(&REFERER),
         "user_agent": text(&USER_AGENT),

@@ -37,6 +37,16 @@ impl Running {
             left: cpu,
         }
     }
+
+    /// The CPU time that it may still use.
+    pub fn left(&self) -> Duration {
+        self.left
+    }
+
+    /// Lets it use this much CPU time from now on: several of one call share what the call may use.
+    pub fn set_left(&mut self, left: Duration) {
+        self.left = left;
+    }
 }
 
 impl Future for Running {
@@ -55,6 +65,7 @@ impl Future for Running {
                 Poll::Pending
             }
             Poll::Ready(answer) => {
+                this.left = watch.left();
                 drop(watch);
                 Poll::Ready(this.state.answer(answer))
             }

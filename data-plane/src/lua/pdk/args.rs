@@ -9,7 +9,7 @@ use super::values::kind;
 use crate::plugins::transform::args::{self, Arg, Args};
 
 /// Arguments of a table, when a plugin does not say how many.
-pub(super) const DEFAULT_MOST: usize = 100;
+pub(in crate::lua) const DEFAULT_MOST: usize = 100;
 /// The most that a plugin may ask for.
 const MOST: usize = 1000;
 
@@ -17,7 +17,7 @@ const MOST: usize = 1000;
 ///
 /// # Errors
 /// `max_args must be a number`, `max_args must be >= 1`, `max_args must be <= 1000`
-pub(super) fn most(value: &Value) -> Result<usize, Raise> {
+pub(in crate::lua) fn most(value: &Value) -> Result<usize, Raise> {
     let number = match value {
         Value::Nil => return Ok(DEFAULT_MOST),
         Value::Integer(number) => *number as f64,
@@ -65,7 +65,7 @@ pub(crate) fn add(lua: &Lua, table: &Table, name: &[u8], value: Value) -> mlua::
 }
 
 /// What says that a table was not long enough for all.
-pub(super) fn truncated(more: bool) -> Option<&'static str> {
+pub(in crate::lua) fn truncated(more: bool) -> Option<&'static str> {
     more.then_some("truncated")
 }
 
@@ -73,7 +73,7 @@ pub(super) fn truncated(more: bool) -> Option<&'static str> {
 ///
 /// # Errors
 /// For a name that is no text, and a value that none is made of.
-pub(super) fn read<'a>(lua: &Lua, table: &Table) -> Result<Args<'a>, Raise> {
+pub(in crate::lua) fn read<'a>(lua: &Lua, table: &Table) -> Result<Args<'a>, Raise> {
     let mut args = Args::default();
     for pair in table.pairs::<Value, Value>() {
         let (name, value) = pair?;

@@ -8,18 +8,18 @@ use lua::{Raise, header_names};
 use super::values::kind;
 
 /// Header lines of a table, when a plugin does not say how many.
-pub(super) const DEFAULT_MOST: usize = 100;
+pub(in crate::lua) const DEFAULT_MOST: usize = 100;
 /// The most that a plugin may ask for.
 const MOST: usize = 1000;
 
 /// Values under one name.
-pub(super) type Values = Vec<HeaderValue>;
+pub(in crate::lua) type Values = Vec<HeaderValue>;
 
 /// The name of a header that is set: `_` is `-`.
 ///
 /// # Errors
 /// `invalid header name "1": got number, expected string`; or it is no name of HTTP.
-pub(super) fn name(lua: &Lua, name: &Value) -> Result<HeaderName, Raise> {
+pub(in crate::lua) fn name(lua: &Lua, name: &Value) -> Result<HeaderName, Raise> {
     let Value::String(text) = name else {
         let (got, shown) = (kind(name), shown(lua, name));
         return Err(format!("invalid header name \"{shown}\": got {got}, expected string").into());
@@ -34,7 +34,7 @@ pub(super) fn name(lua: &Lua, name: &Value) -> Result<HeaderName, Raise> {
 ///
 /// # Errors
 /// `header name must be a string`
-pub(super) fn wanted(name: &Value) -> Result<Option<HeaderName>, Raise> {
+pub(in crate::lua) fn wanted(name: &Value) -> Result<Option<HeaderName>, Raise> {
     match name {
         Value::String(text) => Ok(token(&text.as_bytes())),
         _ => Err("header name must be a string".into()),
@@ -42,7 +42,7 @@ pub(super) fn wanted(name: &Value) -> Result<Option<HeaderName>, Raise> {
 }
 
 /// `_` is `-`, and letters are of either case.
-pub(super) fn token(text: &[u8]) -> Option<HeaderName> {
+pub(in crate::lua) fn token(text: &[u8]) -> Option<HeaderName> {
     if !text.contains(&b'_') {
         return HeaderName::from_bytes(text).ok();
     }
@@ -57,7 +57,7 @@ pub(super) fn token(text: &[u8]) -> Option<HeaderName> {
 ///
 /// # Errors
 /// `invalid header value for "X": got nil, expected array of string, string, number or boolean`
-pub(super) fn values(lua: &Lua, name: &Value, value: &Value) -> Result<Values, Raise> {
+pub(in crate::lua) fn values(lua: &Lua, name: &Value, value: &Value) -> Result<Values, Raise> {
     if let Value::Table(list) = value {
         return list_of(lua, name, list);
     }
@@ -74,7 +74,7 @@ pub(super) fn values(lua: &Lua, name: &Value, value: &Value) -> Result<Values, R
 ///
 /// # Errors
 /// As of [`values`], for a list as well.
-pub(super) fn value(lua: &Lua, name: &Value, value: &Value) -> Result<HeaderValue, Raise> {
+pub(in crate::lua) fn value(lua: &Lua, name: &Value, value: &Value) -> Result<HeaderValue, Raise> {
     one(lua, name, value)?.ok_or_else(|| {
         let (name, got) = (shown(lua, name), kind(value));
         format!(
@@ -124,7 +124,7 @@ fn list_of(lua: &Lua, name: &Value, list: &Table) -> Result<Values, Raise> {
 ///
 /// # Errors
 /// As of [`name`] and [`values`], for the first that is wrong.
-pub(super) fn all(lua: &Lua, table: &Table) -> Result<Vec<(HeaderName, Values)>, Raise> {
+pub(in crate::lua) fn all(lua: &Lua, table: &Table) -> Result<Vec<(HeaderName, Values)>, Raise> {
     table
         .pairs::<Value, Value>()
         .map(|pair| {
@@ -138,7 +138,7 @@ pub(super) fn all(lua: &Lua, table: &Table) -> Result<Vec<(HeaderName, Values)>,
 ///
 /// # Errors
 /// `max_headers must be a number`, `max_headers must be >= 1`, `max_headers must be <= 1000`
-pub(super) fn most(value: &Value) -> Result<usize, Raise> {
+pub(in crate::lua) fn most(value: &Value) -> Result<usize, Raise> {
     let number = match value {
         Value::Nil => return Ok(DEFAULT_MOST),
         Value::Integer(number) => *number as f64,
@@ -159,7 +159,7 @@ pub(super) fn most(value: &Value) -> Result<usize, Raise> {
 ///
 /// # Errors
 /// When there is no memory.
-pub(super) fn table(
+pub(in crate::lua) fn table(
     lua: &Lua,
     headers: &HeaderMap,
     most: usize,
@@ -189,7 +189,7 @@ pub(super) fn table(
 ///
 /// # Errors
 /// When there is no memory.
-pub(super) fn first(
+pub(in crate::lua) fn first(
     lua: &Lua,
     headers: &HeaderMap,
     name: Option<HeaderName>,
@@ -204,7 +204,7 @@ pub(super) fn first(
 ///
 /// # Errors
 /// `code must be a number`, `code must be a number between 100 and 599`
-pub(super) fn status(value: &Value, least: u16) -> Result<StatusCode, Raise> {
+pub(in crate::lua) fn status(value: &Value, least: u16) -> Result<StatusCode, Raise> {
     let number = match value {
         Value::Integer(number) => *number as f64,
         Value::Number(number) => *number,
@@ -215,6 +215,22 @@ pub(super) fn status(value: &Value, least: u16) -> Result<StatusCode, Raise> {
         return Err(refusal().into());
     }
     StatusCode::from_u16(number as u16).map_err(|_| refusal().into())
+}
+
+/// A status as `ngx.status` takes it.
+///
+/// # Errors
+/// It is no number, or no status.
+pub(in crate::lua) fn any_status(lua: &Lua, value: &Value) -> Result<StatusCode, Raise> {
+    let number = lua.coerce_number(value.clone())?;
+    let number = number.ok_or_else(|| {
+        let got = kind(value);
+        format!("bad status: number expected, got {got}")
+    })?;
+    let status = (100.0..1000.0).contains(&number).then_some(number as u16);
+    status
+        .and_then(|status| StatusCode::from_u16(status).ok())
+        .ok_or_else(|| format!("bad status: {number} is none").into())
 }
 
 fn shown(lua: &Lua, value: &Value) -> String {

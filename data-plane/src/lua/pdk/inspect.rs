@@ -175,7 +175,7 @@ fn kind_order(key: &Value) -> u8 {
 /// Numbers in their order, texts in theirs.
 fn shown_key(key: &Value) -> (i64, Vec<u8>) {
     match key {
-        Value::Integer(number) => (*number as i64, Vec::new()),
+        Value::Integer(number) => (*number, Vec::new()),
         Value::Number(number) => (*number as i64, Vec::new()),
         Value::String(text) => (0, text.as_bytes().to_vec()),
         _ => (0, Vec::new()),

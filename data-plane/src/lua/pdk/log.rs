@@ -214,7 +214,7 @@ fn write(severity: Severity, place: Option<&str>, text: &str) {
     }
     line.push_str(&text[..end]);
     let (severity, level) = SEVERITIES[severity];
-    let request_id = id.as_ref().map(|id| tracing::field::display(id));
+    let request_id = id.as_ref().map(tracing::field::display);
     match level {
         Level::ERROR => tracing::error!(target: "lua", severity, request_id, "{line}"),
         Level::WARN => tracing::warn!(target: "lua", severity, request_id, "{line}"),

@@ -9,16 +9,17 @@ pub(crate) mod args;
 mod body;
 mod client;
 pub mod conf;
-mod ctx;
+pub(super) mod ctx;
 mod db;
 mod documents;
-mod fields;
+pub(super) mod fields;
 mod inspect;
 mod log;
 mod node;
 mod request;
 mod request_body;
-mod response;
+pub(super) mod response;
+mod serialize;
 mod service;
 mod service_request;
 mod service_response;
@@ -27,7 +28,9 @@ mod tests;
 mod values;
 mod vault;
 
-pub(super) use log::print;
+pub(super) use fields::any_status as status_of;
+pub(super) use log::{error, print};
+pub(super) use values::{kind, number};
 
 /// Gives a machine what this node knows.
 ///
@@ -36,6 +39,7 @@ pub(super) use log::print;
 pub fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     log::bind(host)?;
     ctx::bind(host)?;
+    serialize::bind(host)?;
     request::bind(host)?;
     request_body::bind(host)?;
     client::bind(host)?;
@@ -47,6 +51,7 @@ pub fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     response::bind(host)?;
     stores::bind::bind(host)?;
     service_response::bind(host)?;
+    super::ngx::bind(host)?;
     outbound::bind::provide(host.lua());
     Ok(())
 }

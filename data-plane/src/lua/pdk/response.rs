@@ -10,7 +10,7 @@ use lua::pdk::{Host, Phase, phase};
 use super::{fields, log};
 use crate::lua::call::{self, Halted};
 use crate::plugins::{Answer, AnswerBody};
-use crate::proxy::ctx::{Ctx, Head, Maker, Promise};
+use crate::proxy::ctx::{Ctx, Head, Maker, Promise, add};
 use crate::proxy::error::{self, Message};
 
 /// What is said of changes that come too late.
@@ -186,7 +186,7 @@ fn headers_of(lua: &Lua, headers: &Value) -> Result<HeaderMap, Raise> {
         }
         map.remove(&name);
         for value in values {
-            map.append(&name, value);
+            add(&mut map, &name, value);
         }
     }
     Ok(map)

@@ -21,6 +21,8 @@ fn request(version: Version, lines: &[(&'static str, &'static str)]) -> ClientRe
         headers.append(*name, HeaderValue::from_static(value));
     }
     ClientRequest {
+        announced: None,
+        head_length: 0,
         method: Method::POST,
         target: "/a%20b?c=d".to_owned(),
         path_len: 6,

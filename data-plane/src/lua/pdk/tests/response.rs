@@ -132,6 +132,7 @@ fn each_is_refused_in_other_phases() {
         ("kong.service.response.get_header", back),
         ("kong.service.response.get_headers", back),
         ("kong.service.response.get_raw_body", back),
+        ("kong.service.response.get_body", back),
     ] {
         let expected = format!("error: function cannot be called in access phase {only}");
         check(
