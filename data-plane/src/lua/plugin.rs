@@ -19,7 +19,8 @@ use super::call::{About, Call, Chunk, Halted, Identity, Limits, Outcome};
 use super::{pdk, worker};
 use crate::plugins::{BodyUse, Filter, Flow, Hello, PhaseSet, Phases};
 use crate::proxy::ctx::Ctx;
-use crate::runtime::Runtime;
+use crate::runtime::vaults::{self, Vaults};
+use crate::runtime::{Runtime, secrets};
 use shared::plugins::Config;
 
 /// The code of one version of a plugin, compiled once for all workers.
@@ -154,6 +155,7 @@ impl Code {
     fn configurations(&self, runtime: &Runtime, state: &State) -> Result<Value, Failure> {
         let said = |error: mlua::Error| Failure::Raised(error.to_string());
         let list = state.lua().create_table().map_err(said)?;
+        let vaults = Vaults::new(&runtime.model, &vaults::environment);
         for (_, plugin) in runtime.model.plugins.iter() {
             let same = plugin
                 .custom()
@@ -162,7 +164,9 @@ impl Code {
                 .config
                 .as_ref()
                 .and_then(Config::downcast::<LuaConfig>);
-            if let Some(config) = config.filter(|_| same) {
+            let schema = plugin.schema.as_ref().filter(|_| same);
+            if let Some((config, schema)) = config.zip(schema) {
+                let config = secrets::resolved(&schema.config, config, &plugin.document, &vaults);
                 let conf = pdk::conf::table(state.lua(), &plugin.document, &config);
                 list.raw_push(conf.map_err(said)?).map_err(said)?;
             }

@@ -13,6 +13,7 @@ use shared::sync::{State, Version};
 use shared::types::Protocol;
 
 use super::credentials::Credentials;
+use super::secrets;
 use super::upstream_tls::Maker;
 use super::vaults::{self, Vaults};
 use super::{Certificates, Codes, ProxySettings, RouteEntry, Runtime, UpstreamPlan};
@@ -34,9 +35,9 @@ impl Runtime {
         settings: Arc<ProxySettings>,
     ) -> Self {
         let codes = codes(&model, previous);
-        let plugins = compile(&model, &codes, previous);
-        let balancers = Balancers::build(&model, previous);
         let vaults = Vaults::new(&model, &vaults::environment);
+        let plugins = compile(&model, &codes, &vaults, previous);
+        let balancers = Balancers::build(&model, previous);
         let certificates = Certificates::build(&model, previous.map(|p| &p.certificates), &vaults);
         let before = previous.map(|p| &p.upstream_tls);
         let mut maker = Maker::new(&settings.trust, &model, &certificates, before);
@@ -122,18 +123,20 @@ fn codes(model: &Model, previous: Option<&Runtime>) -> Codes {
 }
 
 /// The handler of one configuration.
-fn handler(plugin: &model::Plugin, codes: &Codes) -> Option<Arc<dyn Phases>> {
+fn handler(plugin: &model::Plugin, codes: &Codes, vaults: &Vaults) -> Option<Arc<dyn Phases>> {
     let config = plugin.config.as_ref()?;
     let Some(custom) = plugin.custom() else {
         return plugins::build(&plugin.document.name, config);
     };
     let code = codes.get(&*custom.name)?.clone();
     let document = plugin.document.clone();
-    Some(Arc::new(LuaPlugin::new(code, document, config.downcast()?)))
+    let schema = &plugin.schema.as_ref()?.config;
+    let config = secrets::resolved(schema, config.downcast()?, &document, vaults);
+    Some(Arc::new(LuaPlugin::new(code, document, config)))
 }
 
 /// Compiles every plugin configuration; one whose document did not change, nor its source, keeps its handler.
-fn compile(model: &Model, codes: &Codes, previous: Option<&Runtime>) -> Plugins {
+fn compile(model: &Model, codes: &Codes, vaults: &Vaults, previous: Option<&Runtime>) -> Plugins {
     let mut plugins = Plugins::default();
     for (id, plugin) in model.plugins.iter() {
         let document = &plugin.document;
@@ -142,7 +145,7 @@ fn compile(model: &Model, codes: &Codes, previous: Option<&Runtime>) -> Plugins 
             Some((old, kept)) if Arc::ptr_eq(&old.document, document) && same(old, plugin) => {
                 Some(kept)
             }
-            _ => handler(plugin, codes),
+            _ => handler(plugin, codes, vaults),
         };
         let phases = match &handler {
             Some(handler) => handler.phases(),

@@ -3,9 +3,10 @@
 mod build;
 mod certificates;
 mod credentials;
+pub(crate) mod secrets;
 mod settings;
 mod upstream_tls;
-mod vaults;
+pub(crate) mod vaults;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
