@@ -8,6 +8,7 @@ mod commands;
 mod deck;
 mod declarative;
 mod dry_run;
+mod examples;
 mod openapi;
 mod plugin_commands;
 mod quickstart;

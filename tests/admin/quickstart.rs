@@ -12,16 +12,17 @@ use tests::process::{Launch, Process, binary};
 use tests::wire::exchange;
 
 /// The ports that documentation speaks of, the settings they belong to, and the ports of this test.
-struct Ports(BTreeMap<u16, (Option<&'static str>, SocketAddr)>);
+pub(super) struct Ports(BTreeMap<u16, (Option<&'static str>, SocketAddr)>);
 
 impl Ports {
-    fn choose() -> Ports {
+    pub(super) fn choose() -> Ports {
         let documented = [
             (8000, Some("HEADGATE_PROXY_LISTEN")),
             (8001, Some("HEADGATE_ADMIN_LISTEN")),
             (8005, Some("HEADGATE_SYNC_LISTEN")),
             (8006, Some("HEADGATE_ENROLL_LISTEN")),
             (8010, Some("HEADGATE_DEMO_LISTEN")),
+            (8011, None),
             (8100, Some("HEADGATE_STATUS_LISTEN")),
             (9000, None),
             (9100, None),
@@ -40,7 +41,7 @@ impl Ports {
         )
     }
 
-    fn variables(&self) -> Vec<(String, String)> {
+    pub(super) fn variables(&self) -> Vec<(String, String)> {
         let listens = self
             .0
             .values()
@@ -57,7 +58,7 @@ impl Ports {
     }
 
     /// A script with the documented addresses replaced by those of this test.
-    fn moved(&self, script: &str) -> String {
+    pub(super) fn moved(&self, script: &str) -> String {
         let address = Regex::new(r"\b(?:localhost|127\.0\.0\.1):(\d+)\b").expect("a literal");
         let moved = address.replace_all(script, |found: &Captures| {
             let port = found[1].parse().expect("digits");
@@ -91,7 +92,7 @@ async fn quickstart(folder: &Path, ports: &Ports) -> Process {
 }
 
 /// A fenced block of the README: its language and its text.
-fn blocks(page: &str) -> Vec<(String, String)> {
+pub(super) fn blocks(page: &str) -> Vec<(String, String)> {
     let mut blocks: Vec<(String, String)> = Vec::new();
     let mut inside = false;
     for line in page.lines() {
@@ -109,7 +110,7 @@ fn blocks(page: &str) -> Vec<(String, String)> {
     blocks
 }
 
-fn shell(script: &str, folder: &Path, ports: &Ports) -> String {
+pub(super) fn shell(script: &str, folder: &Path, ports: &Ports) -> String {
     // What a script leaves behind in the background must not hold the pipe open: the output goes to a file.
     let file = folder.join("said");
     let output = std::fs::File::create(&file).expect("the folder can be written");
