@@ -433,6 +433,7 @@ async fn where_code_may_not_wait_nobody_is_called() {
 }
 
 /// Issue 5: a thousand handlers of one worker wait together for a service that takes 200 ms.
+/// One after another they would take 200 seconds; on a machine of its own it is as long as it waits and works.
 #[tokio::test]
 async fn a_thousand_handlers_wait_together() {
     local(async {
@@ -448,7 +449,7 @@ async fn a_thousand_handlers_wait_together() {
             "return require('resty.http').new():request_uri('http://service.test:{}/').body",
             service.address.port()
         );
-        let start = Instant::now();
+        let (start, before) = (Instant::now(), busy());
         let calls: Vec<_> = (0..1000)
             .map(|_| {
                 let source = source.clone();
@@ -458,8 +459,10 @@ async fn a_thousand_handlers_wait_together() {
         for call in calls {
             assert_eq!(call.await.expect("no panic"), "1");
         }
-        let took = start.elapsed();
-        assert!(took < Duration::from_secs(2), "{took:?}");
+        let (took, worked) = (start.elapsed(), busy() - before);
+        let alone = worked + Duration::from_millis(200);
+        assert!(alone < Duration::from_secs(2), "{worked:?} of work");
+        assert!(took < Duration::from_secs(20), "{took:?}");
     })
     .await;
 }
