@@ -544,6 +544,31 @@ async fn locks_are_held_by_one() {
 }
 
 #[tokio::test]
+async fn who_wants_a_lock_waits_for_it() {
+    local(async {
+        open_with(&fresh());
+        let lock = |timeout: &str, held: &str| {
+            format!(
+                "local l = require('resty.lock'):new('kong_plugins', {{ timeout = {timeout} }})
+                 local waited, err = l:lock('k')
+                 if waited then ngx.sleep({held}) l:unlock() end
+                 return waited and waited > 0, err"
+            )
+        };
+        let (first, second, third) = (lock("5", "0.1"), lock("5", "0"), lock("0.02", "0"));
+        let answers = tokio::join!(
+            run(Phase::Access, true, &first),
+            run(Phase::Access, true, &second),
+            run(Phase::Access, true, &third),
+        );
+        assert_eq!(answers.0, "false nil");
+        assert_eq!(answers.1, "true nil");
+        assert_eq!(answers.2, "nil timeout");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn names_lead_to_addresses() {
     check(&[
         ("return kong.dns.toip('service.test', 80)", "127.0.0.9 80"),
