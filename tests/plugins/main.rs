@@ -7,6 +7,7 @@ mod bodies_encoded;
 mod bodies_framing;
 mod bodies_memory;
 mod bodies_streamed;
+mod custom;
 mod documentation;
 mod hmac_auth;
 mod jwt;

@@ -33,9 +33,12 @@ pub async fn connect(address: SocketAddr) -> Sender {
 
 /// One request on a connection of its own. A stream that was reset has the note `stream error`, after what came of it.
 pub async fn exchange(address: SocketAddr, request: &Request) -> Reply {
-    let mut sender = connect(address).await;
-    let response = within(sender.send_request(translated(request))).await;
-    match response {
+    ask(&mut connect(address).await, request).await
+}
+
+/// One request among others on a connection.
+pub async fn ask(sender: &mut Sender, request: &Request) -> Reply {
+    match within(sender.send_request(translated(request))).await {
         Some(Ok(response)) => read(response).await,
         Some(Err(_)) => failed("connection error"),
         None => failed("client timeout"),

@@ -174,6 +174,16 @@ impl Drop for Front {
 impl Front {
     /// Shows `signed`, asks clients for a certificate and takes any, and passes what they send to `target`.
     pub async fn of(target: SocketAddr, signed: &Signed) -> Front {
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let front = Front::on(free, target, signed).await;
+        front.expect("a loopback port is free")
+    }
+
+    /// As [`Front::of`], on an address of the caller's choice.
+    ///
+    /// # Errors
+    /// Where the address can not be listened on.
+    pub async fn on(address: SocketAddr, target: SocketAddr, signed: &Signed) -> io::Result<Front> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let (chain, key) = signed.parts();
         let config = ServerConfig::builder_with_provider(provider.clone())
@@ -182,20 +192,16 @@ impl Front {
             .with_client_cert_verifier(Arc::new(AnyCertificate(provider)))
             .with_single_cert(chain, key)
             .expect("the key is that of the certificate");
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a loopback port is free");
-        let address = listener
-            .local_addr()
-            .expect("a bound listener has an address");
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
         let seen = Arc::new(Seen::default());
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let accept = tokio::spawn(accept(listener, acceptor, target, seen.clone())).abort_handle();
-        Front {
+        Ok(Front {
             address,
             seen,
             accept,
-        }
+        })
     }
 
     /// Handshakes that were completed.
