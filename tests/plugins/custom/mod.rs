@@ -9,6 +9,7 @@ mod functions;
 mod hostile;
 mod interleaving;
 mod listing;
+mod pdk;
 
 use serde_json::{Value, json};
 use tests::wire::Reply;
