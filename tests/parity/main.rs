@@ -14,6 +14,7 @@ mod scenario;
 use std::collections::BTreeMap;
 
 use replay::Replayer;
+use tests::Setup;
 
 #[tokio::test]
 async fn the_admin_api_answers_as_recorded() {
@@ -50,6 +51,18 @@ async fn failures_are_answered_as_recorded() {
     replay("errors").await;
 }
 
+#[tokio::test]
+async fn pre_function_and_the_pdk_behave_as_recorded() {
+    replay("lua").await;
+}
+
+/// Recorded with a setting of the sandbox.
+#[tokio::test]
+async fn functions_with_cjson_behave_as_recorded() {
+    let requires = ["--untrusted-lua-sandbox-requires", "cjson,cjson.safe"];
+    replay_with(Setup::node_flags(requires), "lua-cjson").await;
+}
+
 /// Every Q, R and A vector of transformers.md, its tables of differences, and the cases it describes.
 #[tokio::test]
 async fn the_transformers_do_what_their_page_says() {
@@ -83,6 +96,8 @@ fn every_exception_names_a_vector() {
         "auth",
         "traffic",
         "errors",
+        "lua",
+        "lua-cjson",
     ];
     let scenarios: Vec<_> = areas.into_iter().flat_map(scenario::load).collect();
     assert!(
@@ -104,8 +119,12 @@ fn every_exception_names_a_vector() {
 }
 
 async fn replay(area: &str) {
+    replay_with(Setup::default(), area).await;
+}
+
+async fn replay_with(setup: Setup, area: &str) {
     let scenarios = scenario::load(area);
-    let mut replayer = Replayer::start().await;
+    let mut replayer = Replayer::start(setup).await;
     let mut differing = BTreeMap::new();
     for scenario in &scenarios {
         let problems = replayer.play(scenario).await;

@@ -10,7 +10,7 @@ use regex::{Captures, Regex};
 use serde_json::Value;
 use tests::admin::Admin;
 use tests::wire::{Conn, Reply, Request};
-use tests::{Gateway, Upstream};
+use tests::{Gateway, Setup, Upstream};
 
 use crate::compare::{differences, pick};
 use crate::normal::{Norm, Port};
@@ -46,8 +46,8 @@ pub struct Replayer {
 type Names = HashMap<String, String>;
 
 impl Replayer {
-    pub async fn start() -> Replayer {
-        let gateway = Gateway::start().await;
+    pub async fn start(setup: Setup) -> Replayer {
+        let gateway = Gateway::with(setup).await;
         let upstream = Upstream::start().await;
         let ports = vec![
             ("up", upstream.port()),
