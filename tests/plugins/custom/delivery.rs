@@ -195,8 +195,8 @@ const REFUSED: &[Refused] = &[
     (
         "unknown module",
         "schema",
-        "local x = require \"resty.http\" return { name = \"NAME\", fields = {} }",
-        &["resty.http"],
+        "local x = require \"nope.module\" return { name = \"NAME\", fields = {} }",
+        &["nope.module"],
     ),
 ];
 

@@ -191,7 +191,7 @@ async fn untrusted_lua_says_what_functions_may_do() {
     let config = json!({ "access": ["kong.response.exit(200, type(io.open) .. type(os.getenv))"] });
     for (setting, status, text) in [
         ("on", 200, Some("functionfunction")),
-        ("sandbox", 500, None),
+        ("sandbox", 200, Some("nilnil")),
         ("off", 500, None),
     ] {
         let flags = ["--untrusted-lua", setting].map(str::to_owned).to_vec();
