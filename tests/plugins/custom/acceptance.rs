@@ -62,7 +62,9 @@ impl Asked {
 
 /// `GET path`, for which the third party answers as `says`.
 fn asking(path: &str, says: &serde_json::Value) -> Request {
-    Request::get(&format!("{path}?say={}", script(says)))
+    let script = script(says);
+    let code = script.trim_start_matches("/script/");
+    Request::get(&format!("{path}?say={code}"))
 }
 
 fn knows() -> serde_json::Value {

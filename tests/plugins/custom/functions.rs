@@ -154,7 +154,7 @@ async fn functions_run_in_their_order_and_keep_what_they_should() {
     let reply = stage.gateway.get("/order").await.expect_status(200);
     assert_eq!(
         reply.header("x-order"),
-        Some(" pre-1 pre-2 post-1 post-2 pre-header post-header")
+        Some("pre-1 pre-2 post-1 post-2 pre-header post-header")
     );
     for count in ["1", "2", "3"] {
         let reply = stage.get("/returned").await.expect_status(200);

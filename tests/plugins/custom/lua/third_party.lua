@@ -23,7 +23,7 @@ function ThirdParty:response(conf)
   if conf.timeout then
     client:set_timeout(conf.timeout)
   end
-  local res, err = client:request_uri(conf.url .. (kong.request.get_query_arg("say") or ""), { method = "GET" })
+  local res, err = client:request_uri(conf.url .. "/script/" .. (kong.request.get_query_arg("say") or ""), { method = "GET" })
   if err then
     failed("Error when trying to access 3rd party service: ", err)
     kong.response.set_header("X-After-Error", "1")
