@@ -55,7 +55,7 @@ const NODE: &[Row] = &[
     (
         "access",
         "kong.node.get_memory_stats().workers_lua_vms[1].http_allocated_gc",
-        r#"["$string"]"#,
+        r#"["$number"]"#,
     ),
     (
         "access",
@@ -164,7 +164,7 @@ const CACHE: &[Row] = &[
     (
         "access",
         "kong.cache:get('fails', nil, function() return nil, 'went wrong' end)",
-        r#"[null,"went wrong"]"#,
+        r#"[null,"failed to get from node cache: went wrong"]"#,
     ),
     (
         "access",
@@ -339,7 +339,7 @@ const REFUSED: &[Row] = &[
     (
         "access",
         "kong.response.error(500, 5)",
-        "!message must be a nil, string or table",
+        "!message must be a nil, a string or a table",
     ),
     (
         "access",
@@ -422,7 +422,7 @@ const REQUESTS: &[Row] = &[
     (
         "access",
         "kong.service.request.clear_header(1)",
-        "!header must be a string",
+        "!must be a string",
     ),
     (
         "access",

@@ -405,15 +405,20 @@ const BROKEN: &[Row] = &[(
 const OTHER: &[Row] = &[(
     "access",
     "kong.request.get_body()",
-    r#"[null,"unsupported content type 'text/plain; charset=utf-8'","text/plain; charset=utf-8"]"#,
+    r#"[null,"unsupported content type 'text/plain; charset=utf-8'","$string"]"#,
 )];
 
 const LONG: &[Row] = &[
     ("access", "#kong.request.get_raw_body(0)", "[100000]"),
-    ("access", "#kong.request.get_raw_body(100000)", "[100000]"),
     (
         "access",
         "kong.request.get_raw_body(100)",
+        r#"[null,"$string"]"#,
+    ),
+    ("access", "#kong.request.get_raw_body(100000)", "[100000]"),
+    (
+        "access",
+        "kong.request.get_raw_body()",
         r#"[null,"request body did not fit into client body buffer, consider raising 'client_body_buffer_size'"]"#,
     ),
     (

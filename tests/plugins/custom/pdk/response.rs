@@ -52,7 +52,7 @@ const FILTERED: &[Row] = &[
     (
         "header_filter",
         "kong.service.response.get_header(1)",
-        "!header must be a string",
+        "!must be a string",
     ),
     (
         "header_filter",
@@ -103,7 +103,7 @@ const FILTERED: &[Row] = &[
     (
         "header_filter",
         "kong.response.get_header(1)",
-        "!header must be a string",
+        "!must be a string",
     ),
     (
         "header_filter",
@@ -178,7 +178,7 @@ const FILTERED: &[Row] = &[
     (
         "header_filter",
         "kong.response.clear_header(1)",
-        "!header must be a string",
+        "!must be a string",
     ),
     (
         "header_filter",
