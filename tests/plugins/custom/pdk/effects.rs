@@ -641,7 +641,7 @@ const SERVICE: &[Effect] = &[
         "access",
         "kong.service.set_target('127.0.0.1', 1)
          local port = kong.router.get_service().port
-         kong.service.set_target_retry_callback(function() return kong.service.set_target('127.0.0.1', port) end)",
+         kong.service.set_target_retry_callback(function() return { host = '127.0.0.1', port = port } end)",
         &[("status", "200")],
     ),
 ];
