@@ -131,7 +131,7 @@ impl Reports {
             before.is_some_and(|told| told.unhealthy) != now.unhealthy
         });
         let over = at.is_none_or(|at| now.saturating_duration_since(at) >= REPORT);
-        if !flipped && !(over && summaries != told) {
+        if !(flipped || over && summaries != told) {
             return None;
         }
         let plugins = summaries.iter().map(|summary| proto::PluginHealth {

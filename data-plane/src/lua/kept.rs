@@ -1,8 +1,11 @@
 //! What Lua keeps of one request: the tables that its plugins fill (custom-plugins.md 3.1, `kong.ctx`; 4, `ngx.ctx`), the
 //! bodies they hold back, the answers they write piece by piece.
 
+use std::rc::Rc;
+
 use bytes::Bytes;
 use http::StatusCode;
+use lua::State;
 use lua::mlua::{self, Lua, Table, Value};
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -10,6 +13,8 @@ use uuid::Uuid;
 /// What is kept of one request. Made when it is asked for, gone with the request.
 #[derive(Default)]
 pub struct Kept {
+    /// The machine that its tables belong to.
+    machine: Option<Rc<State>>,
     shared: Option<Table>,
     ngx: Option<Table>,
     plugins: SmallVec<[(Uuid, Table); 2]>,
@@ -77,6 +82,29 @@ pub enum Mode {
 }
 
 impl Kept {
+    /// A call of this machine begins or ends. Tables of another one, which was replaced since, are of no use any more: no
+    /// machine takes them.
+    pub fn belongs_to(&mut self, state: &Rc<State>) {
+        match &self.machine {
+            Some(machine) if Rc::ptr_eq(machine, state) => {}
+            None => self.machine = Some(state.clone()),
+            Some(_) => {
+                let old = std::mem::take(self);
+                *self = Self {
+                    machine: Some(state.clone()),
+                    bodies: old.bodies,
+                    status: old.status,
+                    output: old.output,
+                    uri: old.uri,
+                    variables: old.variables,
+                    body_asked: old.body_asked,
+                    read_body: old.read_body,
+                    ..Self::default()
+                };
+            }
+        }
+    }
+
     /// `kong.ctx.shared`: one for all plugins.
     ///
     /// # Errors
@@ -124,5 +152,36 @@ impl Kept {
     /// Whether a configuration has ended the body early.
     pub fn has_ended(&self, id: Uuid) -> bool {
         self.bodies.iter().any(|(of, body)| *of == id && body.ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_of_a_machine_that_was_replaced_are_forgotten() {
+        let machine = || Rc::new(State::new(&lua::Options::default()).expect("a state"));
+        let (old, new) = (machine(), machine());
+        let mut kept = Kept::default();
+        kept.belongs_to(&old);
+        let shared = kept.shared(old.lua()).expect("memory");
+        shared.raw_set("a", 1).expect("memory");
+        kept.body_asked = true;
+        kept.belongs_to(&old);
+        assert!(
+            kept.shared(old.lua())
+                .expect("memory")
+                .contains_key("a")
+                .expect("a table")
+        );
+        kept.belongs_to(&new);
+        let shared = kept.shared(new.lua()).expect("memory");
+        assert!(!shared.contains_key("a").expect("a table"));
+        new.lua()
+            .globals()
+            .set("mine", shared)
+            .expect("it is this machine's");
+        assert!(kept.body_asked);
     }
 }
