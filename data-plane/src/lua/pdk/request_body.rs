@@ -19,9 +19,10 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     host.waiting(
         "kong.request.get_raw_body",
         |lua: Lua, most: Value| async move {
+            // One value: plugins hand it straight to functions that count their arguments, `cjson.decode` for one.
             Ok(match raw_body(most_bytes(&most)?).await? {
-                Ok(body) => (Value::String(lua.create_string(body)?), None),
-                Err(reason) => (Value::Nil, Some(reason)),
+                Ok(body) => lua.create_string(body)?.into_lua_multi(&lua)?,
+                Err(reason) => (Value::Nil, reason).into_lua_multi(&lua)?,
             })
         },
     )?;

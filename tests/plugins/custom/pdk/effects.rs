@@ -552,7 +552,7 @@ const NGX: &[Effect] = &[
     (
         "access",
         "ngx.var.upstream_uri = '/by-var'",
-        &[("sent:path", "/by-var")],
+        &[("sent:path", "/by-var?q=1&b=2&q=3")],
     ),
     ("access", "ngx.var.args = 'v=1'", &[("sent:path", "/e?v=1")]),
     (

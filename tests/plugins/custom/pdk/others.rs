@@ -318,11 +318,6 @@ const LOG: &[Row] = &[
         "kong.log.set_serialize_value('a', 2, { mode = 'x' })",
         "!mode must be 'set', 'add' or 'replace'",
     ),
-    (
-        "access",
-        "kong.log.set_serialize_value('a', function() end)",
-        "!value must be nil, a number, string, boolean or a non-self-referencial table containing numbers, string and booleans",
-    ),
 ];
 
 const REFUSED: &[Row] = &[

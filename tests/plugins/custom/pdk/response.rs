@@ -234,6 +234,12 @@ const WHOLE: &[Row] = &[
         "kong.service.response.get_body(1)",
         "!mimetype must be a string",
     ),
+    (
+        "response",
+        "select('#', kong.service.response.get_raw_body()), select('#', kong.response.get_header('x-up')), \
+         select('#', kong.service.response.get_status())",
+        "[1,1,1]",
+    ),
     ("response", "kong.response.get_status()", "[207]"),
     ("response", "kong.response.get_source()", r#"["service"]"#),
     (
