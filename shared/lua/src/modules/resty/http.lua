@@ -4,7 +4,7 @@ local native = ...
 
 local error, ipairs, pairs, rawget, rawset, tonumber, tostring, type, unpack =
   error, ipairs, pairs, rawget, rawset, tonumber, tostring, type, unpack
-local setmetatable = setmetatable
+local ngx, pcall, setmetatable = ngx, pcall, setmetatable
 local concat = table.concat
 local find, gmatch, lower, match, sub, swap = string.find, string.gmatch, string.lower, string.match, string.sub, string.gsub
 
@@ -35,6 +35,10 @@ function http:set_proxy_options(options)
   self.proxy_opts = copy
 end
 
+local function current_scheme()
+  return ngx.var.scheme
+end
+
 -- Scheme, host, port, path, query of a URI, in a list; `query_in_path` (which is the default) leaves the query in the path.
 function http.parse_uri(_, uri, query_in_path)
   if query_in_path == nil then
@@ -49,7 +53,9 @@ function http.parse_uri(_, uri, query_in_path)
     if not rest then
       return nil, "bad uri: " .. uri
     end
-    scheme = ngx and ngx.var and ngx.var.scheme
+    -- Where there is no request, its variables cannot be asked for.
+    local asked, found = pcall(current_scheme)
+    scheme = asked and found
     if scheme ~= "http" and scheme ~= "https" then
       return nil, "schemaless URIs require a request context: " .. uri
     end
