@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tests::wire::Reply;
 use tests::{Request, Setup, Upstream, http2, script};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::Stage;
@@ -372,11 +373,17 @@ async fn two_hundred_requests_wait_for_a_slow_third_party_at_once() {
 #[ignore = "takes a minute: cargo test -p tests --test plugins sixty_seconds -- --ignored"]
 async fn without_a_time_out_of_its_own_a_plugin_waits_sixty_seconds() {
     let asked = Asked::start().await;
-    asked
-        .configured("default", json!({ "url": asked.third_party.url() }))
-        .await;
+    // It takes connections and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a loopback port is free");
+    let address = silent
+        .local_addr()
+        .expect("a bound listener has an address");
+    let url = format!("http://{address}");
+    asked.configured("default", json!({ "url": url })).await;
     asked.stage.gateway.settled().await;
-    let slow = asking("/default", &json!({ "delay_ms": 120_000, "body": "{}" }));
+    let slow = Request::get("/default");
     let begin = Instant::now();
     let mut conn = tests::wire::Conn::plain(asked.stage.gateway.node().proxy)
         .await
