@@ -3,6 +3,9 @@
 use lua::mlua::{self, Lua, Table, Value};
 use shared::entities;
 use shared::plugins::custom::LuaConfig;
+use uuid::Uuid;
+
+use crate::lua::worker;
 
 /// A table of a configuration: complete, without nulls, and with what Kong adds to it.
 ///
@@ -13,20 +16,19 @@ pub fn table(lua: &Lua, document: &entities::Plugin, config: &LuaConfig) -> mlua
     for (name, value) in &config.0 {
         conf.raw_set(name.as_str(), json(lua, value)?)?;
     }
-    let id = document.id.uuid().to_string();
-    conf.raw_set("__plugin_id", id.as_str())?;
-    conf.raw_set(
-        "route_id",
-        document.route.as_ref().map(|of| of.uuid().to_string()),
-    )?;
-    conf.raw_set(
-        "service_id",
-        document.service.as_ref().map(|of| of.uuid().to_string()),
-    )?;
-    conf.raw_set(
-        "consumer_id",
-        document.consumer.as_ref().map(|of| of.uuid().to_string()),
-    )?;
+    let text = |of: Option<Uuid>| of.map(|id| id.to_string());
+    let route = text(document.route.as_ref().map(|of| of.uuid()));
+    let service = text(document.service.as_ref().map(|of| of.uuid()));
+    let consumer = text(document.consumer.as_ref().map(|of| of.uuid()));
+    // As Kong makes the key of a plugin in its cache.
+    let key = [&route, &service, &consumer].map(|of| of.as_deref().unwrap_or_default());
+    let key = format!("plugins:{}:{}::", document.name, key.join(":"));
+    conf.raw_set("__key__", key)?;
+    conf.raw_set("__seq__", worker::next_number())?;
+    conf.raw_set("__plugin_id", document.id.uuid().to_string())?;
+    conf.raw_set("route_id", route)?;
+    conf.raw_set("service_id", service)?;
+    conf.raw_set("consumer_id", consumer)?;
     let name = document.instance_name.as_ref().map(ToString::to_string);
     conf.raw_set("plugin_instance_name", name)?;
     Ok(conf)
