@@ -302,8 +302,15 @@ local function protect(name, of, more)
         return G.next(of, key)
       end
     end,
+    -- `ipairs` itself would hand out the table.
     __ipairs = function()
-      return G.ipairs(of)
+      return function(_, at)
+        at = at + 1
+        local value = of[at]
+        if value ~= nil then
+          return at, value
+        end
+      end, nil, 0
     end,
     __len = function()
       return #of

@@ -145,3 +145,29 @@ fn trusted_code_finds_modules_through_its_own_require() {
         assert_eq!(answer(&state, body).as_deref(), Ok(expected), "{body}");
     }
 }
+
+#[test]
+fn what_plugins_share_cannot_be_reached() {
+    let own = "return tostring(getmetatable";
+    check(&[
+        ("local _, all = ipairs(string) return tostring(all)", "nil"),
+        ("local _, all = pairs(string) return tostring(all)", "nil"),
+        (
+            "local _, all = ipairs(require('kong.constants').HEADERS) return tostring(all)",
+            "nil",
+        ),
+        (
+            "local all = '' for i, name in ipairs(require('kong.constants').RATELIMIT.PERIODS) do all = all .. i .. name end return all",
+            "1second2minute3hour4day5month6year",
+        ),
+        (&format!("{own}(require('resty.http').new()))"), "false"),
+        (
+            &format!("{own}(require('resty.lrucache').new(1)))"),
+            "false",
+        ),
+        (
+            &format!("{own}(require('kong.plugins.base_plugin'):extend()))"),
+            "false",
+        ),
+    ]);
+}

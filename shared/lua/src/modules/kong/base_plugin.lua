@@ -11,6 +11,7 @@ function inherited.extend(self)
   class.__index = class
   return setmetatable(class, {
     __index = rawget(self, "__index") and self or inherited,
+    __metatable = false,
     __call = function(of, ...)
       local object = setmetatable({}, of)
       object:new(...)

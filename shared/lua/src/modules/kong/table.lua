@@ -148,6 +148,6 @@ function _M.add_error(errors, name, value)
   return errors
 end
 
-_M.EMPTY = setmetatable({}, { __newindex = function() end, __metatable = false })
+_M.EMPTY = {}
 
 return _M

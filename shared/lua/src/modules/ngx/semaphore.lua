@@ -5,7 +5,7 @@ local native = ...
 local error, setmetatable, tonumber = error, setmetatable, tonumber
 
 local semaphore = {}
-local methods = { __index = semaphore }
+local methods = { __index = semaphore, __metatable = false }
 
 function semaphore.new(count)
   count = tonumber(count) or 0

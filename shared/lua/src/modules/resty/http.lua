@@ -10,7 +10,7 @@ local find, gmatch, lower, match, sub, swap = string.find, string.gmatch, string
 
 -- The version of lua-resty-http whose interface this is.
 local http = { _VERSION = "0.17.2" }
-local client = { __index = http }
+local client = { __index = http, __metatable = false }
 
 function http.new()
   return setmetatable({}, client)

@@ -3,7 +3,7 @@ local setmetatable = setmetatable
 local max, min = math.max, math.min
 
 local lock = { _VERSION = "0.09" }
-local methods = { __index = lock }
+local methods = { __index = lock, __metatable = false }
 
 -- Times are seconds: how long to wait for it, when it ends by itself, and the pauses between two looks.
 function lock.new(_, name, options)
