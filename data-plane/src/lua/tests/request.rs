@@ -325,21 +325,13 @@ fn bodies_are_read_and_stay() {
     check(
         &with("text/plain", b"hello"),
         &[
-            (
-                Rewrite,
-                "return kong.request.get_raw_body()",
-                "'hello', nil",
-            ),
+            (Rewrite, "return kong.request.get_raw_body()", "'hello'"),
             (
                 Access,
                 "kong.request.get_raw_body() return kong.request.get_raw_body()",
-                "'hello', nil",
+                "'hello'",
             ),
-            (
-                Response,
-                "return kong.request.get_raw_body()",
-                "'hello', nil",
-            ),
+            (Response, "return kong.request.get_raw_body()", "'hello'"),
             (
                 Access,
                 "return kong.request.get_raw_body('1')",
