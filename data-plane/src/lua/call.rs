@@ -214,7 +214,6 @@ impl<'c> Call<'c> {
             Err(failure) => return Outcome::Failed(failure),
         };
         self.state = Some(state.clone());
-        self.settle(state);
         let mut main = Main {
             running,
             returned: None,
@@ -232,21 +231,11 @@ impl<'c> Call<'c> {
         })
         .await;
         self.threads.end();
-        self.settle(state);
         let outcome = self.written(outcome);
         let (took, failure) = (began.elapsed(), outcome.failure());
         let health = &self.plugin.health;
         health.ended(self.phase, took, failure.as_deref());
         outcome
-    }
-
-    /// What is kept of the request belongs to this machine from now on.
-    fn settle(&mut self, state: &Rc<State>) {
-        if let Some(ctx) = &mut self.request
-            && let Some(kept) = &mut ctx.lua
-        {
-            kept.belongs_to(state);
-        }
     }
 
     /// Lets the function and its light threads run as far as they can.

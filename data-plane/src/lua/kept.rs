@@ -1,23 +1,20 @@
 //! What Lua keeps of one request: the tables that its plugins fill (custom-plugins.md 3.1, `kong.ctx`; 4, `ngx.ctx`), the
 //! bodies they hold back, the answers they write piece by piece.
 
-use std::rc::Rc;
-
 use bytes::Bytes;
 use http::StatusCode;
-use lua::State;
-use lua::mlua::{self, Lua, Table, Value};
+use lua::mlua::{self, Lua, Table};
 use smallvec::SmallVec;
 use uuid::Uuid;
+
+use super::stored::Stored;
 
 /// What is kept of one request. Made when it is asked for, gone with the request.
 #[derive(Default)]
 pub struct Kept {
-    /// The machine that its tables belong to.
-    machine: Option<Rc<State>>,
-    shared: Option<Table>,
-    ngx: Option<Table>,
-    plugins: SmallVec<[(Uuid, Table); 2]>,
+    shared: Option<Stored>,
+    ngx: Option<Stored>,
+    plugins: SmallVec<[(Uuid, Stored); 2]>,
     bodies: SmallVec<[(Uuid, Body); 1]>,
     /// The status that a plugin wants of an answer that it writes piece by piece.
     pub status: Option<StatusCode>,
@@ -60,12 +57,11 @@ pub struct Body {
 }
 
 /// One member of the document of `kong.log.serialize`.
-#[derive(Clone, Debug)]
 pub struct Serialized {
     /// Its dotted name.
     pub key: String,
     /// What it is to be; nil takes it away.
-    pub value: Value,
+    pub value: Stored,
     /// When it is set.
     pub mode: Mode,
 }
@@ -82,48 +78,26 @@ pub enum Mode {
 }
 
 impl Kept {
-    /// A call of this machine begins or ends. Tables of another one, which was replaced since, are of no use any more: no
-    /// machine takes them.
-    pub fn belongs_to(&mut self, state: &Rc<State>) {
-        match &self.machine {
-            Some(machine) if Rc::ptr_eq(machine, state) => {}
-            None => self.machine = Some(state.clone()),
-            Some(_) => {
-                let old = std::mem::take(self);
-                *self = Self {
-                    machine: Some(state.clone()),
-                    bodies: old.bodies,
-                    status: old.status,
-                    output: old.output,
-                    uri: old.uri,
-                    variables: old.variables,
-                    body_asked: old.body_asked,
-                    read_body: old.read_body,
-                    ..Self::default()
-                };
-            }
-        }
-    }
-
     /// `kong.ctx.shared`: one for all plugins.
     ///
     /// # Errors
     /// When there is no memory.
     pub fn shared(&mut self, lua: &Lua) -> mlua::Result<Table> {
-        match &self.shared {
-            Some(table) => Ok(table.clone()),
-            None => Ok(self.shared.insert(lua.create_table()?).clone()),
-        }
+        table(lua, &mut self.shared)
     }
 
     /// `ngx.ctx`, if it has been asked for.
-    pub fn ngx(&self) -> Option<&Table> {
-        self.ngx.as_ref()
+    pub fn ngx(&self, lua: &Lua) -> Option<Table> {
+        self.ngx.as_ref()?.get(lua)
     }
 
     /// `ngx.ctx = table`.
-    pub fn set_ngx(&mut self, table: Table) {
-        self.ngx = Some(table);
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn set_ngx(&mut self, lua: &Lua, table: Table) -> mlua::Result<()> {
+        self.ngx = Some(Stored::new(lua, table)?);
+        Ok(())
     }
 
     /// `kong.ctx.plugin`: one for each configuration.
@@ -131,11 +105,10 @@ impl Kept {
     /// # Errors
     /// When there is no memory.
     pub fn plugin(&mut self, lua: &Lua, id: Uuid) -> mlua::Result<Table> {
-        if let Some((_, table)) = self.plugins.iter().find(|(of, _)| *of == id) {
-            return Ok(table.clone());
-        }
-        let table = lua.create_table()?;
-        self.plugins.push((id, table.clone()));
+        let known = self.plugins.iter().position(|(of, _)| *of == id);
+        let mut stored = known.map(|place| self.plugins.swap_remove(place).1);
+        let table = table(lua, &mut stored)?;
+        self.plugins.extend(stored.map(|stored| (id, stored)));
         Ok(table)
     }
 
@@ -155,33 +128,41 @@ impl Kept {
     }
 }
 
+/// What is stored, or a new table: also when the machine that had it was replaced.
+fn table(lua: &Lua, place: &mut Option<Stored>) -> mlua::Result<Table> {
+    if let Some(table) = place.as_ref().and_then(|stored| stored.get(lua)) {
+        return Ok(table);
+    }
+    let table = lua.create_table()?;
+    *place = Some(Stored::new(lua, &table)?);
+    Ok(table)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn tables_of_a_machine_that_was_replaced_are_forgotten() {
-        let machine = || Rc::new(State::new(&lua::Options::default()).expect("a state"));
-        let (old, new) = (machine(), machine());
+    fn a_machine_that_was_replaced_takes_its_tables_along() {
+        let (old, new) = (Lua::new(), Lua::new());
         let mut kept = Kept::default();
-        kept.belongs_to(&old);
-        let shared = kept.shared(old.lua()).expect("memory");
-        shared.raw_set("a", 1).expect("memory");
-        kept.body_asked = true;
-        kept.belongs_to(&old);
-        assert!(
-            kept.shared(old.lua())
-                .expect("memory")
-                .contains_key("a")
-                .expect("a table")
-        );
-        kept.belongs_to(&new);
-        let shared = kept.shared(new.lua()).expect("memory");
-        assert!(!shared.contains_key("a").expect("a table"));
-        new.lua()
-            .globals()
-            .set("mine", shared)
-            .expect("it is this machine's");
-        assert!(kept.body_asked);
+        let id = Uuid::from_u128(1);
+        let tables = |kept: &mut Kept, lua: &Lua| {
+            let plugin = kept.plugin(lua, id).expect("memory");
+            [kept.shared(lua).expect("memory"), plugin]
+        };
+        for table in tables(&mut kept, &old) {
+            table.raw_set("a", 1).expect("memory");
+        }
+        kept.set_ngx(&old, old.create_table().expect("memory"))
+            .expect("memory");
+        for table in tables(&mut kept, &old) {
+            assert_eq!(table.raw_get::<u8>("a").expect("a number"), 1);
+        }
+        for table in tables(&mut kept, &new) {
+            assert!(table.is_empty());
+            new.globals().set("t", table).expect("one of its own");
+        }
+        assert!(kept.ngx(&new).is_none());
     }
 }

@@ -16,6 +16,7 @@ use shared::plugins::custom::{CustomPlugin, LuaConfig};
 use uuid::Uuid;
 
 use super::call::{About, Call, Chunk, Halted, Identity, Limits, Outcome};
+use super::stored::Stored;
 use super::{pdk, worker};
 use crate::plugins::{BodyUse, Filter, Flow, Hello, PhaseSet, Phases};
 use crate::proxy::ctx::Ctx;
@@ -57,7 +58,7 @@ struct Instance {
     code: Rc<Loaded>,
     identity: Rc<Identity>,
     /// The same table for every call, until the configuration changes.
-    conf: Table,
+    conf: Stored,
 }
 
 impl Code {
@@ -203,11 +204,15 @@ impl LuaPlugin {
 
     fn instance(&self) -> Result<Rc<Instance>, Failure> {
         let alive: Weak<()> = Arc::downgrade(&self.alive);
-        worker::made(self.number, &alive, |state| {
-            let conf = pdk::conf::table(state.lua(), &self.document, &self.config)
+        worker::made(self.number, &alive, |_| {
+            // In the machine of the code: to load that may have brought a new one.
+            let code = self.code.loaded()?;
+            let lua = code.state.lua();
+            let conf = pdk::conf::table(lua, &self.document, &self.config)
+                .and_then(|conf| Stored::new(lua, conf))
                 .map_err(|error| Failure::Raised(error.to_string()))?;
             Ok(Instance {
-                code: self.code.loaded()?,
+                code,
                 identity: Rc::new(self.code.identity(self.document.id.uuid())),
                 conf,
             })
@@ -222,7 +227,8 @@ impl LuaPlugin {
             Err(failure) => return Flow::Fail(complaint(phase, &failure.to_string())),
         };
         let mut call = about.call(phase, instance.identity.clone());
-        let arguments = (&instance.code.handler.table, &instance.conf);
+        let conf: Option<Table> = instance.conf.get(instance.code.state.lua());
+        let arguments = (&instance.code.handler.table, conf);
         let outcome = call
             .run(&instance.code.state, &method, arguments, Limits::of(phase))
             .await;
@@ -238,7 +244,8 @@ impl LuaPlugin {
         };
         let mut call = Call::new(phase, instance.identity.clone(), Some(ctx));
         call.chunk = chunk.as_deref().cloned();
-        let arguments = (&instance.code.handler.table, &instance.conf);
+        let conf: Option<Table> = instance.conf.get(instance.code.state.lua());
+        let arguments = (&instance.code.handler.table, conf);
         let outcome = call.run_now(&instance.code.state, &method, arguments, Limits::of(phase));
         if let (Some(place), Some(left)) = (chunk, call.chunk.take()) {
             *place = left;

@@ -15,6 +15,7 @@ use super::worker;
 use crate::proxy::ctx::Ctx;
 
 mod client;
+mod hostile;
 mod node;
 mod request;
 mod service;

@@ -1,38 +1,65 @@
 //! Who the client is, as plugins see it: tables of the consumer and the credential.
 
-use lua::mlua::Table;
+use lua::mlua::{self, Lua, Table};
 use uuid::Uuid;
 
+use super::stored::Stored;
+
 /// The tables of one request, each for whom it is of; that of another who was found later does not count.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Who {
-    consumer: Option<(Option<Uuid>, Table)>,
-    credential: Option<(Option<Uuid>, Table)>,
+    consumer: Option<(Option<Uuid>, Stored)>,
+    credential: Option<(Option<Uuid>, Stored)>,
 }
 
 impl Who {
     /// The table of this consumer; that of one whom no document describes has no id.
-    pub fn consumer(&self, id: Option<Uuid>) -> Option<Table> {
-        of(&self.consumer, id)
+    pub fn consumer(&self, lua: &Lua, id: Option<Uuid>) -> Option<Table> {
+        of(lua, &self.consumer, id)
     }
 
     /// The same for the credential.
-    pub fn credential(&self, id: Option<Uuid>) -> Option<Table> {
-        of(&self.credential, id)
+    pub fn credential(&self, lua: &Lua, id: Option<Uuid>) -> Option<Table> {
+        of(lua, &self.credential, id)
     }
 
     /// Keeps a consumer's table.
-    pub fn set_consumer(&mut self, id: Option<Uuid>, table: Option<Table>) {
-        self.consumer = table.map(|table| (id, table));
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn set_consumer(
+        &mut self,
+        lua: &Lua,
+        id: Option<Uuid>,
+        table: Option<&Table>,
+    ) -> mlua::Result<()> {
+        self.consumer = stored(lua, id, table)?;
+        Ok(())
     }
 
     /// Keeps a credential's table.
-    pub fn set_credential(&mut self, id: Option<Uuid>, table: Option<Table>) {
-        self.credential = table.map(|table| (id, table));
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn set_credential(
+        &mut self,
+        lua: &Lua,
+        id: Option<Uuid>,
+        table: Option<&Table>,
+    ) -> mlua::Result<()> {
+        self.credential = stored(lua, id, table)?;
+        Ok(())
     }
 }
 
-fn of(place: &Option<(Option<Uuid>, Table)>, id: Option<Uuid>) -> Option<Table> {
+type Place = Option<(Option<Uuid>, Stored)>;
+
+fn of(lua: &Lua, place: &Place, id: Option<Uuid>) -> Option<Table> {
     let (of, table) = place.as_ref()?;
-    (*of == id).then(|| table.clone())
+    (*of == id).then(|| table.get(lua))?
+}
+
+fn stored(lua: &Lua, id: Option<Uuid>, table: Option<&Table>) -> mlua::Result<Place> {
+    let stored = table.map(|table| Stored::new(lua, table)).transpose()?;
+    Ok(stored.map(|stored| (id, stored)))
 }

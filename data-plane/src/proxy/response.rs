@@ -102,7 +102,12 @@ impl Drop for Live {
         } else {
             gone
         };
-        self.end(status, 0);
+        if !std::thread::panicking() {
+            return self.end(status, 0);
+        }
+        // A second panic, of a log handler's, would end the process.
+        let end = std::panic::AssertUnwindSafe(|| self.end(status, 0));
+        let _ = std::panic::catch_unwind(end);
     }
 }
 

@@ -3,6 +3,7 @@
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use lua::Raise;
+use lua::limits::overrun;
 use lua::mlua::{self, Lua, MultiValue, Value};
 use lua::pdk::{Host, Phase, phase};
 
@@ -10,6 +11,9 @@ use crate::lua::call::{self, Halted};
 use crate::lua::pdk::{number, response};
 use crate::plugins::{Answer, AnswerBody};
 use crate::proxy::ctx::Ctx;
+
+/// The longest answer that is written piece by piece: Lua's own limit does not count it.
+const LONGEST: usize = 64 << 20;
 
 /// Statuses that `ngx.redirect` knows.
 const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
@@ -107,6 +111,9 @@ fn write(
         if output.ended {
             return Ok((None, Some("seen eof")));
         }
+        if output.bytes.len() + bytes.len() > LONGEST {
+            return Err(format!("answer longer than {} MiB", LONGEST >> 20).into());
+        }
         output.bytes.extend_from_slice(&bytes);
         Ok((Some(1), None))
     })
@@ -126,6 +133,10 @@ fn push_within(
     value: &Value,
     depth: usize,
 ) -> Result<(), &'static str> {
+    // A list that holds the same one twice, which holds the same one twice, has no end.
+    if out.len() > LONGEST || overrun() {
+        return Err("too much");
+    }
     match value {
         Value::String(text) => out.extend_from_slice(&text.as_bytes()),
         Value::Integer(_) | Value::Number(_) => {

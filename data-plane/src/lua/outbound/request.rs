@@ -10,6 +10,9 @@ use super::Destination;
 /// Who asks, where a plugin names nobody (custom-plugins.md 5.1).
 const AGENT: &str = concat!("headgate-lua/", env!("CARGO_PKG_VERSION"));
 
+/// Header lines of one request.
+const MOST_HEADERS: usize = 4096;
+
 /// A header's name and value.
 pub type Field = (Vec<u8>, Vec<u8>);
 
@@ -63,6 +66,10 @@ impl Draft {
     }
 
     fn headers(&self, to: &Destination, method: &Method) -> Result<HeaderMap, String> {
+        // A map of headers has an end, beyond which it panics.
+        if self.headers.len() > MOST_HEADERS {
+            return Err("too many headers".to_owned());
+        }
         let mut headers = HeaderMap::with_capacity(self.headers.len() + 3);
         // First on the wire, as servers expect it.
         headers.insert(HOST, host(to)?);

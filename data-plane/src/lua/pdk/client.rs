@@ -101,7 +101,7 @@ fn who(host: &mut Host<'_>) -> mlua::Result<()> {
     })?;
     host.function(
         "kong.client.authenticate",
-        |_, (consumer, credential): (Value, Value)| {
+        |lua: &Lua, (consumer, credential): (Value, Value)| {
             let table = |value, refusal: &'static str| match value {
                 Value::Nil => Ok(None),
                 Value::Table(table) => Ok(Some(table)),
@@ -112,7 +112,7 @@ fn who(host: &mut Host<'_>) -> mlua::Result<()> {
             if consumer.is_none() && credential.is_none() {
                 return Err("either credential or consumer must be provided".into());
             }
-            call::with_request(|ctx| authenticate(ctx, consumer, credential))
+            call::with_request(|ctx| authenticate(lua, ctx, consumer, credential))
         },
     )?;
     host.function(
@@ -148,20 +148,20 @@ fn who(host: &mut Host<'_>) -> mlua::Result<()> {
 /// The table of who the client is: the same one for as long as it is the same consumer.
 pub(super) fn consumer(lua: &Lua, ctx: &mut Ctx) -> Result<Option<Table>, Raise> {
     let id = ctx.consumer.as_ref().map(|consumer| consumer.id.uuid());
-    let known = ctx.lua.as_ref().and_then(|kept| kept.who.consumer(id));
+    let known = ctx.lua.as_ref().and_then(|kept| kept.who.consumer(lua, id));
     let (Some(found), None) = (id, &known) else {
         return Ok(known);
     };
     let table = documents::table(lua, &ctx.runtime, "consumers", &found)?;
     let kept = ctx.lua.get_or_insert_default();
-    kept.who.set_consumer(id, table.clone());
+    kept.who.set_consumer(lua, id, table.as_ref())?;
     Ok(table)
 }
 
 /// The table of what the client proved it with.
 pub(super) fn credential(lua: &Lua, ctx: &mut Ctx) -> Result<Option<Table>, Raise> {
     let id = ctx.credential.as_ref().map(|credential| credential.id);
-    let known = ctx.lua.as_ref().and_then(|kept| kept.who.credential(id));
+    let known = ctx.lua.as_ref().and_then(|kept| kept.who.credential(lua, id));
     let (Some(found), None) = (id, &known) else {
         return Ok(known);
     };
@@ -173,7 +173,7 @@ pub(super) fn credential(lua: &Lua, ctx: &mut Ctx) -> Result<Option<Table>, Rais
         }
     }
     let kept = ctx.lua.get_or_insert_default();
-    kept.who.set_credential(id, table.clone());
+    kept.who.set_credential(lua, id, table.as_ref())?;
     Ok(table)
 }
 
@@ -206,6 +206,7 @@ fn id(table: &Table) -> Option<Uuid> {
 
 /// Says who the client is, for the plugins that follow and for the logs.
 fn authenticate(
+    lua: &Lua,
     ctx: &mut Ctx,
     consumer: Option<Table>,
     credential: Option<Table>,
@@ -230,8 +231,10 @@ fn authenticate(
     let consumer_id = ctx.consumer.as_ref().map(|consumer| consumer.id.uuid());
     let credential_id = ctx.credential.as_ref().map(|credential| credential.id);
     let kept = ctx.lua.get_or_insert_default();
-    kept.who.set_consumer(consumer_id, consumer);
-    kept.who.set_credential(credential_id, credential);
+    kept.who
+        .set_consumer(lua, consumer_id, consumer.as_ref())?;
+    kept.who
+        .set_credential(lua, credential_id, credential.as_ref())?;
     Ok(())
 }
 

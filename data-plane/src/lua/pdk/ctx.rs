@@ -57,12 +57,13 @@ pub(in crate::lua) fn table(lua: &Lua) -> Result<Value, Raise> {
             return Err("no request ctx found".into());
         };
         let kept = ctx.lua.get_or_insert_default();
-        if kept.ngx().is_none() {
-            let table = lua.create_table()?;
-            table.set_metatable(Some(lua.named_registry_value(META)?))?;
-            kept.set_ngx(table);
+        if let Some(table) = kept.ngx(lua) {
+            return Ok(Value::Table(table));
         }
-        Ok(kept.ngx().cloned().map_or(Value::Nil, Value::Table))
+        let table = lua.create_table()?;
+        table.set_metatable(Some(lua.named_registry_value(META)?))?;
+        kept.set_ngx(lua, table.clone())?;
+        Ok(Value::Table(table))
     })
     .map_err(|error| match error {
         Raise::Text(text) if text == "no request found" => "no request ctx found".into(),
@@ -79,8 +80,7 @@ pub(in crate::lua) fn replace(lua: &Lua, table: Table) -> Result<(), Raise> {
         table.set_metatable(Some(lua.named_registry_value(META)?))?;
     }
     call::with_request(|ctx| {
-        ctx.lua.get_or_insert_default().set_ngx(table);
-        Ok(())
+        Ok(ctx.lua.get_or_insert_default().set_ngx(lua, table)?)
     })
 }
 

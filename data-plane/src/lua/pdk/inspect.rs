@@ -6,7 +6,7 @@ use lua::mlua::{Table, Value};
 
 /// The deepest table that is shown, and the most entries of all.
 const DEEPEST: usize = 16;
-const MOST: usize = 2000;
+const MOST: usize = 1000;
 
 /// A value as text: `{ 1, 2 }`, `{\n  a = "x"\n}`.
 pub(super) fn shown(value: &Value) -> String {
@@ -66,6 +66,8 @@ impl Shower {
             .filter(|(key, _)| !in_list(key, length))
             .take(self.left)
             .collect();
+        // Counted now: all of them are held until they are shown, and Rust can hold but some thousand values of a machine.
+        self.left -= named.len();
         if length == 0 && named.is_empty() {
             self.out.push_str("{}");
             return;
@@ -88,7 +90,6 @@ impl Shower {
             self.line(self.within.len());
             self.key(key);
             self.out.push_str(" = ");
-            self.left = self.left.saturating_sub(1);
             self.value(value);
         }
         if named.is_empty() {

@@ -5,12 +5,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use http::HeaderValue;
 use http::header::{AUTHORIZATION, HOST, PROXY_AUTHORIZATION};
 use lua::Raise;
+use lua::limits::overrun;
 use lua::mlua::{self, Lua, Table, Value};
 use lua::pdk::Host;
 
 use super::{args, client, documents, fields, response};
 use crate::lua::call;
 use crate::lua::kept::{Mode, Serialized};
+use crate::lua::stored::Stored;
 use crate::proxy::ctx::Ctx;
 
 /// How deep a value of a plugin may nest.
@@ -21,7 +23,7 @@ const INVALID: &str = "value must be nil, a number, string, boolean or a non-sel
 pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     host.function(
         "kong.log.set_serialize_value",
-        |_, (key, value, options): (Value, Value, Value)| {
+        |lua: &Lua, (key, value, options): (Value, Value, Value)| {
             let Value::String(key) = key else {
                 return Err("key must be a string".into());
             };
@@ -41,12 +43,13 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
                 Some("replace") => Mode::Replace,
                 _ => return Err("mode must be 'set', 'add' or 'replace'".into()),
             };
+            let member = Serialized {
+                key: key.to_string_lossy(),
+                value: Stored::new(lua, value)?,
+                mode,
+            };
             call::with_request(|ctx| {
-                ctx.lua.get_or_insert_default().serialized.push(Serialized {
-                    key: key.to_string_lossy(),
-                    value,
-                    mode,
-                });
+                ctx.lua.get_or_insert_default().serialized.push(member);
                 Ok(())
             })
         },
@@ -54,19 +57,22 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     host.function("kong.log.serialize", |lua: &Lua, _: Value| {
         call::with_request(|ctx| {
             let root = document(lua, ctx)?;
-            let added = ctx.lua.as_ref().map(|kept| kept.serialized.clone());
-            for member in added.unwrap_or_default() {
-                if !is_plain(&member.value, 0) {
+            let added = ctx.lua.iter().flat_map(|kept| &kept.serialized);
+            for member in added {
+                let Some(value) = member.value.get::<Value>(lua) else {
+                    continue;
+                };
+                if !is_plain(&value, 0) {
                     return Err(INVALID.into());
                 }
-                put(lua, &root, &member)?;
+                put(lua, &root, member, value)?;
             }
             Ok(root)
         })
     })
 }
 
-/// Whether JSON can be made of a value.
+/// Whether JSON can be made of a value. One that holds the same table again and again takes longer than a call may.
 fn is_plain(value: &Value, depth: usize) -> bool {
     match value {
         Value::Nil
@@ -75,7 +81,7 @@ fn is_plain(value: &Value, depth: usize) -> bool {
         | Value::Number(_)
         | Value::String(_) => true,
         // One within itself is deeper than any.
-        Value::Table(table) if depth < DEEPEST => table.pairs::<Value, Value>().all(|pair| {
+        Value::Table(table) if depth < DEEPEST && !overrun() => table.pairs::<Value, Value>().all(|pair| {
             pair.is_ok_and(|(key, value)| is_plain(&key, depth + 1) && is_plain(&value, depth + 1))
         }),
         _ => false,
@@ -83,7 +89,7 @@ fn is_plain(value: &Value, depth: usize) -> bool {
 }
 
 /// Puts a member in its place; tables on the way are made.
-fn put(lua: &Lua, root: &Table, member: &Serialized) -> Result<(), Raise> {
+fn put(lua: &Lua, root: &Table, member: &Serialized, value: Value) -> Result<(), Raise> {
     let mut parts: Vec<&str> = member
         .key
         .split('.')
@@ -96,7 +102,7 @@ fn put(lua: &Lua, root: &Table, member: &Serialized) -> Result<(), Raise> {
     for part in parts {
         at = match at.raw_get(part)? {
             Value::Table(inner) => inner,
-            _ if member.value.is_nil() || member.mode == Mode::Replace => return Ok(()),
+            _ if value.is_nil() || member.mode == Mode::Replace => return Ok(()),
             _ => {
                 let inner = lua.create_table()?;
                 at.raw_set(part, &inner)?;
@@ -111,7 +117,7 @@ fn put(lua: &Lua, root: &Table, member: &Serialized) -> Result<(), Raise> {
         Mode::Replace => is_there,
     };
     if wanted {
-        at.raw_set(last, &member.value)?;
+        at.raw_set(last, value)?;
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ use super::documents;
 use super::request::look;
 use crate::lua::call;
 use crate::lua::retry::Callback;
+use crate::lua::stored::Stored;
 use crate::proxy::detour::Detour;
 use crate::runtime::Overrides;
 
@@ -78,10 +79,11 @@ fn ways(host: &mut Host<'_>) -> mlua::Result<()> {
     })?;
     host.function(
         "kong.service.set_target_retry_callback",
-        |_, callback: Value| {
+        |lua: &Lua, callback: Value| {
             let Value::Function(function) = callback else {
                 return Err("retry_callback must be a function".into());
             };
+            let function = Stored::new(lua, function)?;
             call::with(|call| {
                 let plugin = call.plugin.clone();
                 let kept = call.request()?.lua.get_or_insert_default();

@@ -11,7 +11,7 @@ use super::values::kind;
 use super::{args, fields, request};
 use crate::lua::call;
 use crate::plugins::transform::{args as arguments, headers, target};
-use crate::proxy::ctx::Ctx;
+use crate::proxy::ctx::{Ctx, add};
 
 pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     host.function("kong.service.request.set_scheme", |_, scheme: Value| {
@@ -138,8 +138,7 @@ fn header_functions(host: &mut Host<'_>) -> mlua::Result<()> {
                     return Ok(());
                 }
                 for value in values {
-                    // A map that is full keeps what it has.
-                    let _ = ctx.request.headers.try_append(&name, value);
+                    add(&mut ctx.request.headers, &name, value);
                 }
                 Ok(())
             })
@@ -217,7 +216,7 @@ fn set(ctx: &mut Ctx, name: HeaderName, values: fields::Values) {
     let headers = &mut ctx.request.headers;
     headers.remove(&name);
     for value in values {
-        let _ = headers.try_append(&name, value);
+        add(headers, &name, value);
     }
 }
 

@@ -75,7 +75,11 @@ fn text(value: &Value) -> Option<String> {
 /// A reference, or why it is none.
 fn reference(value: &Value) -> Result<VaultReference, String> {
     let Some(text) = text(value) else {
-        let shown = value.to_string().unwrap_or_default();
+        // Not by a `__tostring`, which could ask for a reference again, and again.
+        let shown = match value {
+            Value::Table(_) | Value::UserData(_) => value.type_name().to_owned(),
+            other => other.to_string().unwrap_or_default(),
+        };
         return Err(format!("reference is not a string [{shown}]"));
     };
     VaultReference::new(&text).ok_or_else(|| format!("not a reference [{text}]"))

@@ -79,6 +79,13 @@ async fn the_cache_asks_once_and_says_where_an_answer_came_from() {
         ),
         ("return kong.cache:get('k')", "nil nil -1"),
         (
+            "local n = 0
+             local function find() n = n + 1 return kong.cache:get('k' .. n, nil, find) end
+             local _, e = kong.cache:get('k', nil, find)
+             return n, e:match('C stack overflow')",
+            "16 C stack overflow",
+        ),
+        (
             "local t = kong.cache:get('k', nil, function() return { a = { 1, 2 }, [3] = true } end)
              t.a[1] = 'changed'
              local u = kong.cache:get('k')

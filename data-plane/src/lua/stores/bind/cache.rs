@@ -1,5 +1,9 @@
 //! `kong.cache` as Kong's plugins call it (custom-plugins.md 3.1), with the words of its cache library.
 
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use lua::Raise;
@@ -105,7 +109,7 @@ fn times(options: &Value) -> Result<Times, Raise> {
         _ => return Err("opts must be a table".into()),
     };
     let time = |name: &str, usual: Duration| -> Result<Duration, Raise> {
-        match options.get::<Value>(name)? {
+        match options.raw_get::<Value>(name)? {
             Value::Nil => Ok(usual),
             Value::Integer(number) if number >= 0 => Ok(super::seconds(number as f64)),
             Value::Number(number) if number >= 0.0 => Ok(super::seconds(number)),
@@ -133,6 +137,41 @@ fn three(lua: &Lua, fetched: Fetched, failed: &str) -> Result<MultiValue, Raise>
     })
 }
 
+/// Calls a callback, which may ask the cache with a callback, and so on: each takes room on the stack of the thread, which
+/// ends the process when it is used up.
+async fn called(
+    callback: &Function,
+    arguments: MultiValue,
+) -> mlua::Result<(Value, Value, Value)> {
+    const DEEPEST: u32 = 16;
+    thread_local!(static DEPTH: Cell<u32> = const { Cell::new(0) });
+    struct Up;
+    impl Drop for Up {
+        fn drop(&mut self) {
+            DEPTH.set(DEPTH.get() - 1);
+        }
+    }
+    let mut call = pin!(callback.call_async(arguments));
+    poll_fn(|cx| {
+        if DEPTH.get() >= DEEPEST {
+            let words = "C stack overflow".to_owned();
+            return Poll::Ready(Err(mlua::Error::RuntimeError(words)));
+        }
+        DEPTH.set(DEPTH.get() + 1);
+        let _up = Up;
+        call.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// An error of a callback's as text; not by a `__tostring`, which could ask the cache again, and again.
+fn words(error: &Value) -> String {
+    match error {
+        Value::Table(_) | Value::UserData(_) => error.type_name().to_owned(),
+        other => other.to_string().unwrap_or_default(),
+    }
+}
+
 /// What is known, or what the callback finds out; `anew`: it is asked in any case.
 async fn fetch(lua: &Lua, asked: &Asked, anew: bool) -> Result<Fetched, Raise> {
     let stores = super::reach()?.stores;
@@ -151,7 +190,7 @@ async fn fetch(lua: &Lua, asked: &Asked, anew: bool) -> Result<Fetched, Raise> {
     if !anew && let Some(known) = known(lua, cache, asked)? {
         return Ok(Ok(known));
     }
-    let answered = callback.call_async(asked.arguments.clone()).await;
+    let answered = called(callback, asked.arguments.clone()).await;
     let (value, error, ttl): (Value, Value, Value) = match answered {
         Ok(values) => values,
         Err(error) => return Ok(Err(format!("callback threw an error: {}", said(&error)))),
@@ -159,7 +198,7 @@ async fn fetch(lua: &Lua, asked: &Asked, anew: bool) -> Result<Fetched, Raise> {
     if !error.is_nil() {
         return Ok(match cache.find(owner, key) {
             Found::Stale(stale) if !asked.times.resurrect.is_zero() => {
-                let why = error.to_string().unwrap_or_default();
+                let why = words(&error);
                 let name = String::from_utf8_lossy(key);
                 tracing::warn!(
                     key = &*name,
@@ -169,7 +208,7 @@ async fn fetch(lua: &Lua, asked: &Asked, anew: bool) -> Result<Fetched, Raise> {
                 cache.resurrect(owner, key, &stale, asked.times.resurrect);
                 Ok((value_of(lua, &stale)?, STALE))
             }
-            _ => Err(error.to_string()?),
+            _ => Err(words(&error)),
         });
     }
     if let Err(why) = keep(cache, asked, &value, &ttl) {
@@ -235,13 +274,13 @@ async fn get_bulk(
     if !matches!(options, Value::Nil | Value::Table(_)) {
         return Err("opts must be a table".into());
     }
-    let count = match bulk.get::<Value>("n")? {
+    let count = match bulk.raw_get::<Value>("n")? {
         Value::Nil => return Err("bulk must have n field".into()),
         count => super::number(&count).unwrap_or(0.0) as i64,
     };
     let answers: Table = lua.create_table()?;
     for n in 0..count {
-        let at = |place: i64| bulk.get::<Value>(n * 4 + place);
+        let at = |place: i64| bulk.raw_get::<Value>(n * 4 + place);
         let asked = Asked {
             owner: super::owner(),
             key: key_of(&at(1)?)

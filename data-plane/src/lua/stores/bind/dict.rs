@@ -124,6 +124,8 @@ fn key(given: &[Value]) -> Result<Vec<u8>, &'static str> {
         Value::String(text) => text.as_bytes().to_vec(),
         Value::Integer(number) => number.to_string().into_bytes(),
         Value::Number(number) => lua_number::print(*number).into_bytes(),
+        // Not by a `__tostring`, which could look for a key again, and again.
+        Value::Table(_) | Value::UserData(_) => nth(given, 0).type_name().into(),
         other => other.to_string().unwrap_or_default().into_bytes(),
     };
     match key.len() {

@@ -1,0 +1,58 @@
+//! What would never end, or take all memory, in the parts that Lua's own limits do not see.
+
+use lua::pdk::Phase;
+
+use super::{Scene, check};
+
+#[test]
+fn tables_that_hold_one_another_end_with_the_time_of_the_call() {
+    let nested = |leaf: &str, last: &str| {
+        format!("local t = {{ {leaf} }} for _ = 1, 31 do t = {{ t, t }} end {last}")
+    };
+    for (phase, source, expected) in [
+        (
+            Phase::Access,
+            nested("'x'", "ngx.print(t)"),
+            "error: execution time limit exceeded",
+        ),
+        (
+            Phase::Access,
+            nested("('x'):rep(2 ^ 20)", "ngx.say(t)"),
+            "error: bad argument #1 to 'say' (string, number, boolean, nil, ngx.null, or array table expected, got too much)",
+        ),
+        (
+            Phase::Log,
+            nested("", "kong.log.set_serialize_value('a', t) kong.log.serialize()"),
+            "error: execution time limit exceeded",
+        ),
+    ] {
+        check(&Scene::default(), &[(phase, &source, expected)]);
+    }
+}
+
+#[test]
+fn an_answer_in_pieces_has_an_end() {
+    check(
+        &Scene::default(),
+        &[(
+            Phase::Access,
+            "local piece = ('x'):rep(2 ^ 23) for _ = 1, 8 do ngx.print(piece) end ngx.print('y')",
+            "error: answer longer than 64 MiB",
+        )],
+    );
+}
+
+#[test]
+fn any_number_of_headers_is_set_without_harm() {
+    let many = "local many = {} for n = 1, 30000 do many['x-' .. n] = 'y' end ";
+    for (phase, last, expected) in [
+        (Phase::Access, "kong.service.request.set_headers(many)", ""),
+        (Phase::HeaderFilter, "kong.response.set_headers(many)", ""),
+        (Phase::Access, "kong.response.exit(200, nil, many)", "exit 200"),
+    ] {
+        check(
+            &Scene::default(),
+            &[(phase, &format!("{many}{last}"), expected)],
+        );
+    }
+}
