@@ -117,6 +117,9 @@ pub fn state() -> Result<Rc<State>, Failure> {
         };
         lua::modules::ngx::set_worker(state.lua(), place);
         let state = Rc::new(state);
+        if worker.is_some() {
+            anew();
+        }
         *worker = Some(Worker {
             state: state.clone(),
             memory: super::here::machine(),
@@ -124,6 +127,13 @@ pub fn state() -> Result<Rc<State>, Failure> {
         });
         Ok(state)
     })
+}
+
+/// All code is new to a machine that takes another's place: `init_worker` and `configure` run there as well.
+fn anew() {
+    if let Some(here) = super::here::current() {
+        tokio::task::spawn_local(async move { adopt(&here.node.runtime.load_full()) });
+    }
 }
 
 /// What `make` made in this thread's machine the first time it was asked for this number. It is forgotten once `alive`

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -466,6 +466,9 @@ fn build(
     let headers = request.headers_mut();
     // A copy: a retry needs them again, and so do the way back (`TE`, `Kong-Debug`) and the access log.
     *headers = ctx.request.headers.clone();
+    // What plugins say of these is not the body's framing.
+    headers.remove(CONTENT_LENGTH);
+    headers.remove(TRANSFER_ENCODING);
     if let Some(host) = host {
         headers.insert(HOST, host);
     }
@@ -523,4 +526,35 @@ fn host_header(ctx: &Ctx, plan: &UpstreamPlan) -> Option<HeaderValue> {
 fn server_name(host: Option<&HeaderValue>, plan: &UpstreamPlan) -> Rc<str> {
     let text = host.and_then(|h| h.to_str().ok()).unwrap_or(&plan.host);
     Rc::from(crate::router::split_host(text, plan.port).0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::scene::Scene;
+
+    #[test]
+    fn the_framing_is_nobody_s_but_the_body_s() {
+        for (body, length) in [(Some(b"four".as_slice()), Some("4")), (None, None)] {
+            let scene = Scene {
+                method: "POST",
+                body,
+                routed: false,
+                ..Scene::default()
+            };
+            let mut ctx = scene.ctx();
+            ctx.upstream.path = "/".to_owned();
+            ctx.request.had_body = body.is_some();
+            let said = &mut ctx.request.headers;
+            said.insert(CONTENT_LENGTH, HeaderValue::from_static("99"));
+            said.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            let (request, _) = build(&mut ctx, None).expect("a request");
+            let headers = request.headers();
+            assert!(!headers.contains_key(TRANSFER_ENCODING));
+            let sent = headers
+                .get(CONTENT_LENGTH)
+                .map(|sent| sent.to_str().expect("text"));
+            assert_eq!(sent, length);
+        }
+    }
 }

@@ -161,7 +161,10 @@ pub(super) fn consumer(lua: &Lua, ctx: &mut Ctx) -> Result<Option<Table>, Raise>
 /// The table of what the client proved it with.
 pub(super) fn credential(lua: &Lua, ctx: &mut Ctx) -> Result<Option<Table>, Raise> {
     let id = ctx.credential.as_ref().map(|credential| credential.id);
-    let known = ctx.lua.as_ref().and_then(|kept| kept.who.credential(lua, id));
+    let known = ctx
+        .lua
+        .as_ref()
+        .and_then(|kept| kept.who.credential(lua, id));
     let (Some(found), None) = (id, &known) else {
         return Ok(known);
     };
@@ -231,8 +234,7 @@ fn authenticate(
     let consumer_id = ctx.consumer.as_ref().map(|consumer| consumer.id.uuid());
     let credential_id = ctx.credential.as_ref().map(|credential| credential.id);
     let kept = ctx.lua.get_or_insert_default();
-    kept.who
-        .set_consumer(lua, consumer_id, consumer.as_ref())?;
+    kept.who.set_consumer(lua, consumer_id, consumer.as_ref())?;
     kept.who
         .set_credential(lua, credential_id, credential.as_ref())?;
     Ok(())

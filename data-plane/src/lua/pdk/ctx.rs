@@ -79,9 +79,7 @@ pub(in crate::lua) fn replace(lua: &Lua, table: Table) -> Result<(), Raise> {
     if table.metatable().is_none() {
         table.set_metatable(Some(lua.named_registry_value(META)?))?;
     }
-    call::with_request(|ctx| {
-        Ok(ctx.lua.get_or_insert_default().set_ngx(lua, table)?)
-    })
+    call::with_request(|ctx| Ok(ctx.lua.get_or_insert_default().set_ngx(lua, table)?))
 }
 
 /// What Kong keeps of a request under its own names, as copies.

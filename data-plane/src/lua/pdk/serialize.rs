@@ -81,9 +81,13 @@ fn is_plain(value: &Value, depth: usize) -> bool {
         | Value::Number(_)
         | Value::String(_) => true,
         // One within itself is deeper than any.
-        Value::Table(table) if depth < DEEPEST && !overrun() => table.pairs::<Value, Value>().all(|pair| {
-            pair.is_ok_and(|(key, value)| is_plain(&key, depth + 1) && is_plain(&value, depth + 1))
-        }),
+        Value::Table(table) if depth < DEEPEST && !overrun() => {
+            table.pairs::<Value, Value>().all(|pair| {
+                pair.is_ok_and(|(key, value)| {
+                    is_plain(&key, depth + 1) && is_plain(&value, depth + 1)
+                })
+            })
+        }
         _ => false,
     }
 }

@@ -2,7 +2,7 @@
 
 use lua::pdk::Phase;
 
-use super::{Scene, check};
+use super::{Scene, check, said};
 
 #[test]
 fn tables_that_hold_one_another_end_with_the_time_of_the_call() {
@@ -22,7 +22,10 @@ fn tables_that_hold_one_another_end_with_the_time_of_the_call() {
         ),
         (
             Phase::Log,
-            nested("", "kong.log.set_serialize_value('a', t) kong.log.serialize()"),
+            nested(
+                "",
+                "kong.log.set_serialize_value('a', t) kong.log.serialize()",
+            ),
             "error: execution time limit exceeded",
         ),
     ] {
@@ -32,14 +35,15 @@ fn tables_that_hold_one_another_end_with_the_time_of_the_call() {
 
 #[test]
 fn an_answer_in_pieces_has_an_end() {
-    check(
-        &Scene::default(),
-        &[(
-            Phase::Access,
-            "local piece = ('x'):rep(2 ^ 23) for _ = 1, 8 do ngx.print(piece) end ngx.print('y')",
-            "error: answer longer than 64 MiB",
-        )],
-    );
+    let mut ctx = Scene::default().ctx();
+    let output = &mut ctx.lua.get_or_insert_default().output;
+    output.bytes = vec![b'x'; (64 << 20) - 1];
+    let mut print = || said(Some(&mut ctx), Phase::Access, "ngx.print('y')");
+    assert_eq!(print(), "exit 200");
+    let output = &mut ctx.lua.get_or_insert_default().output;
+    output.bytes = vec![b'x'; 64 << 20];
+    let mut print = || said(Some(&mut ctx), Phase::Access, "ngx.print('y')");
+    assert_eq!(print(), "error: answer longer than 64 MiB");
 }
 
 #[test]
@@ -48,7 +52,11 @@ fn any_number_of_headers_is_set_without_harm() {
     for (phase, last, expected) in [
         (Phase::Access, "kong.service.request.set_headers(many)", ""),
         (Phase::HeaderFilter, "kong.response.set_headers(many)", ""),
-        (Phase::Access, "kong.response.exit(200, nil, many)", "exit 200"),
+        (
+            Phase::Access,
+            "kong.response.exit(200, nil, many)",
+            "exit 200",
+        ),
     ] {
         check(
             &Scene::default(),

@@ -139,10 +139,7 @@ fn three(lua: &Lua, fetched: Fetched, failed: &str) -> Result<MultiValue, Raise>
 
 /// Calls a callback, which may ask the cache with a callback, and so on: each takes room on the stack of the thread, which
 /// ends the process when it is used up.
-async fn called(
-    callback: &Function,
-    arguments: MultiValue,
-) -> mlua::Result<(Value, Value, Value)> {
+async fn called(callback: &Function, arguments: MultiValue) -> mlua::Result<(Value, Value, Value)> {
     const DEEPEST: u32 = 16;
     thread_local!(static DEPTH: Cell<u32> = const { Cell::new(0) });
     struct Up;
