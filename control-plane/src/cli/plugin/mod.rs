@@ -1,7 +1,7 @@
 //! `headgate-cp plugin …`: custom plugins, from a folder to the control plane and back (custom-plugins.md 7.2).
 //!
 //! [`folder`] is what lies on this machine, [`remote`] what is asked of the control plane, [`show`] what a person reads,
-//! [`test`] a run without either.
+//! [`mod@test`] a run without either.
 
 mod folder;
 mod remote;

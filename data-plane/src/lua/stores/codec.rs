@@ -81,7 +81,7 @@ fn put_number(number: f64, out: &mut Vec<u8>) {
     out.extend_from_slice(&number.to_le_bytes());
 }
 
-/// The value of what [`write`] wrote.
+/// The value of what [`write()`] wrote.
 ///
 /// # Errors
 /// When the machine has no memory.
