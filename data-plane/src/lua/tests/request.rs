@@ -439,7 +439,7 @@ fn bodies_are_read_and_stay() {
     check(
         &Scene::default(),
         &[
-            (Access, "return kong.request.get_raw_body()", "'', nil"),
+            (Access, "return kong.request.get_raw_body()", "''"),
             (
                 Access,
                 "return kong.request.get_body()",
