@@ -108,3 +108,21 @@ async fn of_two_kinds_a_client_is_shown_the_one_that_it_can_check() {
         assert_eq!(shown.expect("a handshake"), expected, "{schemes:?}");
     }
 }
+
+#[tokio::test]
+async fn a_plugin_in_lua_can_end_a_handshake() {
+    let upstream = Upstream::start().await;
+    let gateway = plain(&upstream).await;
+    shown(&gateway, Some("a.test")).await;
+    let config = json!({ "certificate": ["if kong.client.get_ip() then error('not now') end"] });
+    let plugin = json!({ "name": "pre-function", "config": config });
+    let made = gateway.admin().create("/plugins", plugin).await;
+    gateway.settled().await;
+    let ended = tls::shown(gateway.node().proxy_tls, Some("a.test"), &BOTH).await;
+    ended.expect_err("the plugin lets nobody in");
+    // Without TLS nobody is asked.
+    gateway.get("/").await.expect_status(200);
+    let path = format!("/plugins/{}", made["id"].as_str().expect("an id"));
+    gateway.admin().delete(&path).await.expect_status(204);
+    shown(&gateway, Some("a.test")).await;
+}
