@@ -130,6 +130,9 @@ pub enum Halted {
     Quietly,
 }
 
+/// What is said of code that waits in a phase that may not.
+pub const WAITS: &str = "it waits where it may not";
+
 /// What became of a call.
 #[derive(Debug)]
 pub enum Outcome {
@@ -149,7 +152,7 @@ impl Outcome {
         match self {
             Self::Returned(_) | Self::Halted(_) => None,
             Self::Failed(failure) => Some(failure.to_string()),
-            Self::TimedOut(Duration::ZERO) => Some("it waits where it may not".to_owned()),
+            Self::TimedOut(Duration::ZERO) => Some(WAITS.to_owned()),
             Self::TimedOut(limit) => Some(format!("not done after {} s", limit.as_secs())),
         }
     }

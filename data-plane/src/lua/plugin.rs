@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use lua::mlua::{self, Function, Table, Value};
 use lua::pdk::Phase;
@@ -15,7 +16,7 @@ use shared::plugins::custom::{CustomPlugin, LuaConfig};
 
 use uuid::Uuid;
 
-use super::call::{About, Call, Chunk, Halted, Identity, Limits, Outcome};
+use super::call::{About, Call, Chunk, Halted, Identity, Limits, Outcome, WAITS};
 use super::stored::Stored;
 use super::{pdk, worker};
 use crate::plugins::{BodyUse, Filter, Flow, Hello, PhaseSet, Phases};
@@ -219,34 +220,32 @@ impl LuaPlugin {
         })
     }
 
+    /// Calls the method of a phase that may wait.
     async fn call(&self, phase: Phase, about: About<'_>) -> Flow {
         let _turn = worker::turn().await;
+        self.run(phase, about, None).await
+    }
+
+    /// The same where nothing may wait.
+    fn call_now(&self, phase: Phase, ctx: &mut Ctx, chunk: Option<&mut Chunk>) -> Flow {
+        let ran = self.run(phase, About::Request(ctx), chunk).now_or_never();
+        ran.unwrap_or_else(|| Flow::Fail(complaint(phase, WAITS)))
+    }
+
+    /// Calls the method of a phase, if there is one.
+    async fn run(&self, phase: Phase, about: About<'_>, chunk: Option<&mut Chunk>) -> Flow {
         let (instance, method) = match self.method(phase) {
             Ok(Some(found)) => found,
             Ok(None) => return Flow::Continue,
             Err(failure) => return Flow::Fail(complaint(phase, &failure.to_string())),
         };
         let mut call = about.call(phase, instance.identity.clone());
+        call.chunk = chunk.as_deref().cloned();
         let conf: Option<Table> = instance.conf.get(instance.code.state.lua());
         let arguments = (&instance.code.handler.table, conf);
         let outcome = call
             .run(&instance.code.state, &method, arguments, Limits::of(phase))
             .await;
-        self.flow(phase, outcome)
-    }
-
-    /// The same where nothing may wait.
-    fn call_now(&self, phase: Phase, ctx: &mut Ctx, chunk: Option<&mut Chunk>) -> Flow {
-        let (instance, method) = match self.method(phase) {
-            Ok(Some(found)) => found,
-            Ok(None) => return Flow::Continue,
-            Err(failure) => return Flow::Fail(complaint(phase, &failure.to_string())),
-        };
-        let mut call = Call::new(phase, instance.identity.clone(), Some(ctx));
-        call.chunk = chunk.as_deref().cloned();
-        let conf: Option<Table> = instance.conf.get(instance.code.state.lua());
-        let arguments = (&instance.code.handler.table, conf);
-        let outcome = call.run_now(&instance.code.state, &method, arguments, Limits::of(phase));
         if let (Some(place), Some(left)) = (chunk, call.chunk.take()) {
             *place = left;
         }

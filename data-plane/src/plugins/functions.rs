@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use lua::mlua::{self, Value};
 use lua::pdk::Phase;
@@ -13,7 +14,7 @@ use shared::plugins::{Functions, PluginConfig};
 use uuid::Uuid;
 
 use super::{BodyUse, Filter, Flow, Hello, PhaseSet, Phases, Plugin};
-use crate::lua::call::{About, Call, Chunk, Halted, Identity, Limits, Outcome};
+use crate::lua::call::{About, Call, Chunk, Halted, Identity, Limits, Outcome, WAITS};
 use crate::lua::worker;
 use crate::proxy::ctx::Ctx;
 
@@ -120,9 +121,8 @@ impl<C: PluginConfig> Handler<C> {
 
     /// The same in a phase that may not wait.
     fn run_now(&self, phase: Phase, ctx: &mut Ctx, piece: Option<&mut Chunk>) -> Flow {
-        use futures_util::FutureExt;
         let ran = self.run(phase, About::Request(ctx), piece).now_or_never();
-        ran.unwrap_or_else(|| Flow::Fail("it waits where it may not".to_owned()))
+        ran.unwrap_or_else(|| Flow::Fail(WAITS.to_owned()))
     }
 }
 
