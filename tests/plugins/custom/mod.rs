@@ -9,6 +9,7 @@ mod functions;
 mod hostile;
 mod interleaving;
 mod listing;
+mod nodes;
 mod pdk;
 
 use serde_json::{Value, json};
