@@ -63,9 +63,12 @@ async fn a_node_that_cannot_load_a_plugin_says_the_line_and_serves_on() {
         (&told["current"], &told["version"]),
         (&json!(false), &json!("1.0.0"))
     );
-    let planes = admin.get("/headgate/data-planes").await.json();
-    let blocked = planes["publish_blocked"]["issues"].to_string();
-    assert!(blocked.contains("greeter"), "{planes}");
+    eventually("the rollout is told as halted", || async {
+        let planes = admin.get("/headgate/data-planes").await.json();
+        let blocked = &planes["publish_blocked"]["issues"];
+        blocked.to_string().contains("greeter")
+    })
+    .await;
     let reply = gateway.node().get("/v1").await.expect_status(200);
     assert_eq!(reply.text(), "hello");
     assert_eq!(gateway.node().revision().await, served);
@@ -75,12 +78,12 @@ async fn a_node_that_cannot_load_a_plugin_says_the_line_and_serves_on() {
         .patch("/custom-plugins/greeter", mended)
         .await
         .expect_status(200);
-    gateway.settled().await;
-    let told = on_the_node(&gateway).await;
-    assert_eq!(
-        (&told["current"], &told["errors"]),
-        (&json!(true), &json!([]))
-    );
+    // A node serves a revision before it says so: what the control plane tells comes a moment later.
+    eventually("the node runs the mended plugin", || async {
+        let told = on_the_node(&gateway).await;
+        (&told["current"], &told["errors"]) == (&json!(true), &json!([]))
+    })
+    .await;
     gateway.get("/v1").await.expect_status(200);
 }
 
