@@ -135,7 +135,8 @@ pub struct Config {
     pub transform_memory_wait: Seconds,
 
     /// The longest answer of an upstream, in bytes, that is collected for a plugin that wants it whole. A longer one is a
-    /// 502 for the client.
+    /// 502 for the client in the `response` phase; in `body_filter` it passes unchanged, and `kong.response.get_raw_body`
+    /// gives nil and an error.
     #[setting(default = "32m")]
     pub response_buffer_max: Size,
 

@@ -52,6 +52,8 @@ pub struct Output {
 pub struct Body {
     /// What the plugin holds back of it.
     pub withheld: Vec<u8>,
+    /// Whether the body is too long to be held back.
+    pub is_passing: bool,
     /// Whether the plugin has ended it early: what still comes is dropped.
     pub ended: bool,
 }

@@ -86,7 +86,7 @@ fn write(lua: &Lua, name: &Value, value: Value) -> Result<(), Raise> {
             let late = call::with_request(|ctx| {
                 let late = response::is_sent(ctx);
                 if !late {
-                    response::set_status(ctx, status);
+                    response::set_status(ctx, status)?;
                 }
                 Ok(late)
             })?;

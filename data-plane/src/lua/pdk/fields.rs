@@ -217,6 +217,20 @@ pub(in crate::lua) fn status(value: &Value, least: u16) -> Result<StatusCode, Ra
     StatusCode::from_u16(number as u16).map_err(|_| refusal().into())
 }
 
+/// A status that ends an exchange.
+///
+/// # Errors
+/// Below 200 it announces an answer and cannot be one: clients would wait for what never comes.
+pub(in crate::lua) fn of_answer(status: StatusCode) -> Result<StatusCode, Raise> {
+    match status.is_informational() {
+        true => {
+            let code = status.as_u16();
+            Err(format!("code {code} announces an answer and cannot be one").into())
+        }
+        false => Ok(status),
+    }
+}
+
 /// A status as `ngx.status` takes it.
 ///
 /// # Errors

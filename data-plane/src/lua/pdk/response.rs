@@ -8,13 +8,16 @@ use lua::modules::cjson;
 use lua::pdk::{Host, Phase, phase};
 
 use super::{fields, log};
-use crate::lua::call::{self, Halted};
+use crate::lua::call::{self, Call, Halted};
 use crate::plugins::{Answer, AnswerBody};
 use crate::proxy::ctx::{Ctx, Head, Maker, Promise, add};
 use crate::proxy::error::{self, Message};
 
 /// What is said of changes that come too late.
 const SENT: &str = "headers have already been sent";
+
+/// What `get_raw_body` says of a body that it does not hold back.
+const TOO_LONG: &str = "the body is longer than response_buffer_max";
 
 pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     readers(host)?;
@@ -66,10 +69,7 @@ fn writers(host: &mut Host<'_>) -> mlua::Result<()> {
     host.function("kong.response.set_status", |_, status: Value| {
         unsent()?;
         let status = fields::status(&status, 100)?;
-        call::with_request(|ctx| {
-            set_status(ctx, status);
-            Ok(())
-        })
+        call::with_request(|ctx| set_status(ctx, status))
     })?;
     host.function(
         "kong.response.set_header",
@@ -130,12 +130,16 @@ fn awaits_answer() -> bool {
 }
 
 /// The status from now on. Before there is an answer only one that a plugin writes piece by piece has it.
-pub(in crate::lua) fn set_status(ctx: &mut Ctx, status: StatusCode) {
+///
+/// # Errors
+/// See [`fields::of_answer`]; 101 may stay where an upstream switches protocols.
+pub(in crate::lua) fn set_status(ctx: &mut Ctx, status: StatusCode) -> Result<(), Raise> {
     if awaits_answer() {
-        ctx.lua.get_or_insert_default().status = Some(status);
-    } else {
-        ctx.response.status = status;
+        ctx.lua.get_or_insert_default().status = Some(fields::of_answer(status)?);
+    } else if ctx.response.status != status {
+        ctx.response.status = fields::of_answer(status)?;
     }
+    Ok(())
 }
 
 /// Changes the head of the answer, or of whatever answer will come.
@@ -195,7 +199,7 @@ fn headers_of(lua: &Lua, headers: &Value) -> Result<HeaderMap, Raise> {
 /// What `exit` answers.
 fn exit(lua: &Lua, status: &Value, body: &Value, headers: &Value) -> Result<Answer, Raise> {
     unsent()?;
-    let status = fields::status(status, 100)?;
+    let status = fields::of_answer(fields::status(status, 100)?)?;
     if !matches!(body, Value::Nil | Value::String(_) | Value::Table(_)) {
         return Err("body must be a nil, string or table".into());
     }
@@ -278,34 +282,50 @@ fn worded(lua: &Lua, status: &Value, message: &Value, headers: &Value) -> Result
     call::with_request(|ctx| Ok(error::worded(ctx, status, &message, headers)))
 }
 
+/// The body as it will be, once it is whole; till then its pieces are held back.
+///
+/// One longer than `response_buffer_max` goes on as it is, and the plugin is told so with each piece: what went before is
+/// on its way to the client, so no 502 can take its place as it does in the response phase (1.3). A plugin that cannot let
+/// it pass ends it with `set_raw_body`.
+fn raw_body(call: &mut Call<'_>, lua: &Lua) -> Result<(Value, Option<&'static str>), Raise> {
+    let (id, plugin) = (call.plugin.id, call.plugin.clone());
+    let Some(mut chunk) = call.chunk.take() else {
+        return Ok((Value::Nil, None));
+    };
+    let ctx = call.request()?;
+    let (request_id, most) = (ctx.id, ctx.runtime.settings().response_buffer_max);
+    let body = ctx.lua.get_or_insert_default().body(id);
+    let piece = chunk.data.take().unwrap_or_default();
+    let fits = body.withheld.len() + piece.len() <= most;
+    let is_passing = !fits || body.is_passing;
+    if !fits && !std::mem::replace(&mut body.is_passing, true) {
+        let label = &plugin.label;
+        tracing::error!(%request_id, limit = most, "[{label}] kong.response.get_raw_body: {TOO_LONG}");
+    }
+    let held = match is_passing || chunk.last {
+        true => std::mem::take(&mut body.withheld),
+        false => {
+            body.withheld.extend_from_slice(&piece);
+            call.chunk = Some(chunk);
+            return Ok((Value::Nil, None));
+        }
+    };
+    let whole = match held.is_empty() {
+        true => piece,
+        false => [held, piece.into()].concat().into(),
+    };
+    let answer = match is_passing {
+        true => (Value::Nil, Some(TOO_LONG)),
+        false => (Value::String(lua.create_string(&whole)?), None),
+    };
+    chunk.data = Some(whole);
+    call.chunk = Some(chunk);
+    Ok(answer)
+}
+
 fn bodies(host: &mut Host<'_>) -> mlua::Result<()> {
     host.function("kong.response.get_raw_body", |lua: &Lua, ()| {
-        call::with(|call| {
-            let id = call.plugin.id;
-            let Some(mut chunk) = call.chunk.take() else {
-                return Ok(Value::Nil);
-            };
-            let kept = call.request()?.lua.get_or_insert_default();
-            let body = kept.body(id);
-            let piece = chunk.data.take();
-            if !chunk.last {
-                body.withheld.extend_from_slice(&piece.unwrap_or_default());
-                call.chunk = Some(chunk);
-                return Ok(Value::Nil);
-            }
-            let whole = match body.withheld.is_empty() {
-                true => piece.unwrap_or_default(),
-                false => {
-                    let mut whole = std::mem::take(&mut body.withheld);
-                    whole.extend_from_slice(&piece.unwrap_or_default());
-                    whole.into()
-                }
-            };
-            let text = lua.create_string(&whole)?;
-            chunk.data = Some(whole);
-            call.chunk = Some(chunk);
-            Ok(Value::String(text))
-        })
+        call::with(|call| raw_body(call, lua))
     })?;
     host.function("kong.response.set_raw_body", |_, body: Value| {
         let Value::String(body) = body else {

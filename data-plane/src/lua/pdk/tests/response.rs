@@ -184,6 +184,10 @@ fn the_head_is_changed() {
             "error: code must be a number between 100 and 599".to_owned(),
         ),
         (
+            "set_status(103)",
+            "error: code 103 announces an answer and cannot be one".to_owned(),
+        ),
+        (
             "set_header('X-A')",
             format!("error: invalid header value for \"X-A\": got nil, {wrong}"),
         ),
@@ -285,6 +289,14 @@ fn exit_answers() {
         ("exit()", "code must be a number"),
         ("exit(99)", "code must be a number between 100 and 599"),
         ("exit(600)", "code must be a number between 100 and 599"),
+        (
+            "exit(100)",
+            "code 100 announces an answer and cannot be one",
+        ),
+        (
+            "exit(199, 'x')",
+            "code 199 announces an answer and cannot be one",
+        ),
         ("exit(200, 1)", "body must be a nil, string or table"),
         ("exit(200, '', 'x')", "headers must be a nil or table"),
         (
@@ -412,6 +424,7 @@ fn grpc_clients_are_told_in_headers() {
 fn error_answers_in_the_format_that_is_wanted() {
     for (source, expected) in [
         ("error('x')", "code must be a number"),
+        ("error(101)", "code must be a number between 400 and 599"),
         ("error(399)", "code must be a number between 400 and 599"),
         ("error(600)", "code must be a number between 400 and 599"),
         (
@@ -598,4 +611,61 @@ fn a_body_is_held_back_until_it_is_whole() {
         ),
         "error: body must be a string"
     );
+}
+
+#[test]
+fn a_body_beyond_response_buffer_max_passes_as_it_is() {
+    let scene = Scene {
+        config: crate::config::Config {
+            response_buffer_max: shared::settings::Size(4),
+            ..crate::config::Config::default()
+        },
+        ..Scene::default()
+    };
+    let left = |data: &str, last| (data.to_owned(), last);
+    let wraps = "local body, err = kong.response.get_raw_body()
+        if body then kong.response.set_raw_body('<' .. body .. '>') end
+        if not body and err then assert(err == 'the body is longer than response_buffer_max', err) end";
+    let refuses = "local _, err = kong.response.get_raw_body()
+        if err then kong.response.set_raw_body('no') end";
+    for (source, pieces, expected) in [
+        (
+            wraps,
+            &[("ab", false), ("cd", true)][..],
+            vec![left("", false), left("<abcd>", true)],
+        ),
+        (
+            wraps,
+            &[("ab", false), ("cd", false), ("e", false), ("f", true)],
+            vec![
+                left("", false),
+                left("", false),
+                left("abcde", false),
+                left("f", true),
+            ],
+        ),
+        (wraps, &[("abcde", true)], vec![left("abcde", true)]),
+        (
+            refuses,
+            &[("abcd", false), ("e", false)],
+            vec![left("", false), left("no", true)],
+        ),
+    ] {
+        assert_eq!(filtered(&mut scene.ctx(), source, pieces), expected);
+    }
+}
+
+#[test]
+fn only_a_status_that_stays_may_announce_an_answer() {
+    let mut ctx = answered();
+    ctx.response.status = StatusCode::SWITCHING_PROTOCOLS;
+    let same = "kong.response.set_status(101) ngx.status = 101 return ngx.status";
+    assert_eq!(said(Some(&mut ctx), Phase::HeaderFilter, same), "101");
+    for phase in [Phase::Access, Phase::HeaderFilter] {
+        let mut ctx = answered();
+        assert_eq!(
+            said(Some(&mut ctx), phase, "ngx.status = 101"),
+            "error: code 101 announces an answer and cannot be one"
+        );
+    }
 }
