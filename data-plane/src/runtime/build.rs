@@ -9,6 +9,7 @@ use http::HeaderValue;
 use shared::chain::Scope;
 use shared::entities::{Route, Service};
 use shared::model::{self, Model};
+use shared::plugins::Config;
 use shared::sync::{State, Version};
 use shared::types::Protocol;
 
@@ -36,9 +37,12 @@ impl Runtime {
     ) -> Self {
         let codes = codes(&model, previous);
         let vaults = Vaults::new(&model, &vaults::environment);
-        let plugins = compile(&model, &codes, &vaults, previous);
+        // A secret may be another one now: what was made with it is made again.
+        let sealed = previous.is_some_and(|previous| previous.model.vaults.is(&model.vaults));
+        let plugins = compile(&model, &codes, &vaults, previous, sealed);
         let balancers = Balancers::build(&model, previous);
-        let certificates = Certificates::build(&model, previous.map(|p| &p.certificates), &vaults);
+        let before = previous.map(|p| &p.certificates);
+        let certificates = Certificates::build(&model, before, &vaults, sealed);
         let before = previous.map(|p| &p.upstream_tls);
         let mut maker = Maker::new(&settings.trust, &model, &certificates, before);
         let routes: Vec<RouteEntry> = model
@@ -135,14 +139,33 @@ fn handler(plugin: &model::Plugin, codes: &Codes, vaults: &Vaults) -> Option<Arc
     Some(Arc::new(LuaPlugin::new(code, document, config)))
 }
 
-/// Compiles every plugin configuration; one whose document did not change, nor its source, keeps its handler.
-fn compile(model: &Model, codes: &Codes, vaults: &Vaults, previous: Option<&Runtime>) -> Plugins {
+/// Whether a configuration depends on what vaults hold.
+fn refers(plugin: &model::Plugin) -> bool {
+    let config = plugin.config.as_ref().and_then(Config::downcast);
+    let schema = plugin.schema.as_ref();
+    let both = config.zip(schema.filter(|_| plugin.custom().is_some()));
+    both.is_some_and(|(config, schema)| secrets::refers(&schema.config, &config))
+}
+
+/// Compiles every plugin configuration; one whose document did not change, nor its source, nor a vault that it refers to
+/// (`sealed`: none did), keeps its handler.
+fn compile(
+    model: &Model,
+    codes: &Codes,
+    vaults: &Vaults,
+    previous: Option<&Runtime>,
+    sealed: bool,
+) -> Plugins {
     let mut plugins = Plugins::default();
     for (id, plugin) in model.plugins.iter() {
         let document = &plugin.document;
         let kept = previous.and_then(|p| Some((p.model.plugins.get(id)?, p.plugins.handler(id)?)));
         let handler = match kept {
-            Some((old, kept)) if Arc::ptr_eq(&old.document, document) && same(old, plugin) => {
+            Some((old, kept))
+                if Arc::ptr_eq(&old.document, document)
+                    && same(old, plugin)
+                    && (sealed || !refers(plugin)) =>
+            {
                 Some(kept)
             }
             _ => handler(plugin, codes, vaults),
@@ -273,3 +296,6 @@ fn own_port(protocol: Protocol) -> u16 {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

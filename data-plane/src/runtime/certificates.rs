@@ -37,13 +37,20 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Makes the certificates of a model; one whose document did not change is kept. One that cannot be made, since
-    /// its vault does not hold it, is left out with a warning: its names are then shown the default.
-    pub fn build(model: &Model, previous: Option<&Certificates>, vaults: &Vaults) -> Self {
+    /// Makes the certificates of a model; one whose document did not change is kept, unless it lies in a vault and vaults
+    /// have changed (not `sealed`). One that cannot be made, since its vault does not hold it, is left out with a warning:
+    /// its names are then shown the default.
+    pub fn build(
+        model: &Model,
+        previous: Option<&Certificates>,
+        vaults: &Vaults,
+        sealed: bool,
+    ) -> Self {
         let mut by_id: HashMap<Uuid, Made, RandomState> = HashMap::default();
         for (id, document) in model.certificates.iter() {
             let kept = previous.and_then(|previous| previous.by_id.get(id));
             let kept = kept.filter(|made| Arc::ptr_eq(&made.document, document));
+            let kept = kept.filter(|_| sealed || !refers(document));
             let pair = match kept {
                 Some(made) => Ok(made.pair.clone()),
                 None => pair(document, vaults),
@@ -113,6 +120,15 @@ fn text(name: &Wildcard) -> String {
         Wildcard::Suffix(text) => format!("*{text}"),
         Wildcard::Prefix(text) => format!("{text}*"),
     }
+}
+
+/// Whether a vault holds any of it.
+fn refers(document: &Certificate) -> bool {
+    let chains = [Some(&document.cert), document.cert_alt.as_ref()];
+    let keys = [Some(&document.key), document.key_alt.as_ref()];
+    let in_vault = |chain: &OrVault<CertificateChain>| matches!(chain, OrVault::Vault(_));
+    let key_in_vault = |key: &OrVault<PrivateKey>| matches!(key, OrVault::Vault(_));
+    chains.into_iter().flatten().any(in_vault) || keys.into_iter().flatten().any(key_in_vault)
 }
 
 fn pair(document: &Certificate, vaults: &Vaults) -> Result<Pair, String> {

@@ -36,6 +36,34 @@ pub(crate) fn resolved(
     }
 }
 
+/// Whether a configuration depends on what vaults hold.
+pub(crate) fn refers(schema: &Schema, config: &LuaConfig) -> bool {
+    let within = |field: &Field| {
+        config
+            .0
+            .get(&*field.name)
+            .is_some_and(|value| refers_within(field, value))
+    };
+    schema.fields.iter().any(within)
+}
+
+fn refers_within(field: &Field, value: &Value) -> bool {
+    match (&field.kind, value) {
+        (_, Value::String(text)) if field.referenceable => VaultReference::new(text).is_some(),
+        (Kind::Array(element) | Kind::Set(element), Value::Array(items)) => {
+            items.iter().any(|item| refers_within(element, item))
+        }
+        (Kind::Map { values, .. }, Value::Object(members)) => {
+            members.values().any(|member| refers_within(values, member))
+        }
+        (Kind::Record(schema), Value::Object(members)) => schema.fields.iter().any(|field| {
+            let member = members.get(&*field.name);
+            member.is_some_and(|member| refers_within(field, member))
+        }),
+        _ => false,
+    }
+}
+
 /// Where in a configuration.
 struct Place<'s> {
     document: &'s entities::Plugin,

@@ -40,7 +40,7 @@ fn model(names: &[&str]) -> Model {
 }
 
 fn build(model: &Model, previous: Option<&Certificates>) -> Certificates {
-    Certificates::build(model, previous, &Vaults::new(model, &|_| None))
+    Certificates::build(model, previous, &Vaults::new(model, &|_| None), true)
 }
 
 #[test]
@@ -97,10 +97,20 @@ fn a_certificate_comes_from_the_environment_or_not_at_all() {
         .collect();
     let with = |value: Option<String>| {
         let variable = move |name: &str| value.clone().filter(|_| name == "THE_KEY");
-        Certificates::build(&model, None, &Vaults::new(&model, &variable))
+        Certificates::build(&model, None, &Vaults::new(&model, &variable), true)
     };
-    assert!(with(Some(key)).find("a.test").is_some());
+    assert!(with(Some(key.clone())).find("a.test").is_some());
     assert!(with(None).find("a.test").is_none());
     assert!(with(Some("nonsense".to_owned())).find("a.test").is_none());
     assert!(with(Some(other)).find("a.test").is_none());
+    // A vault that changes may lead to another key.
+    let variable = |name: &str| (name == "THE_KEY").then(|| key.clone());
+    let vaults = Vaults::new(&model, &variable);
+    let first = Certificates::build(&model, None, &vaults, true);
+    for sealed in [true, false] {
+        let second = Certificates::build(&model, Some(&first), &vaults, sealed);
+        let (old, new) = (first.of(&CERT), second.of(&CERT));
+        let (old, new) = (old.expect("made"), new.expect("made"));
+        assert_eq!(Arc::ptr_eq(&old.first, &new.first), sealed);
+    }
 }

@@ -54,7 +54,7 @@ struct Built {
 
 fn build(trust: &Trust, model: &Model, services: &[Value], before: Option<&Built>) -> Built {
     let vaults = Vaults::new(model, &|_| None);
-    let certificates = Certificates::build(model, before.map(|b| &b.certificates), &vaults);
+    let certificates = Certificates::build(model, before.map(|b| &b.certificates), &vaults, true);
     let mut maker = Maker::new(trust, model, &certificates, before.map(|b| &b.profiles));
     let ids = services
         .iter()
