@@ -37,6 +37,8 @@ const LONGEST: f64 = 15.0;
 pub struct Replayer {
     gateway: Gateway,
     _upstream: Upstream,
+    /// Where nothing listens.
+    _down: tests::Port,
     ports: Vec<Port>,
     /// What may hold entities of an earlier scenario.
     dirty: BTreeSet<&'static str>,
@@ -48,10 +50,10 @@ type Names = HashMap<String, String>;
 impl Replayer {
     pub async fn start(setup: Setup) -> Replayer {
         let gateway = Gateway::with(setup).await;
-        let upstream = Upstream::start().await;
+        let (upstream, down) = (Upstream::start().await, tests::Port::hold());
         let ports = vec![
             ("up", upstream.port()),
-            ("down", free_port()),
+            ("down", down.number()),
             ("proxy_port", gateway.node().proxy.port()),
             ("proxy_ssl_port", gateway.node().proxy_tls.port()),
             ("admin_port", gateway.control_plane.admin.port()),
@@ -59,6 +61,7 @@ impl Replayer {
         Replayer {
             gateway,
             _upstream: upstream,
+            _down: down,
             ports,
             dirty: BTreeSet::from(COLLECTIONS),
         }
@@ -276,13 +279,4 @@ fn remember(prefix: &str, reply: &Reply, names: &mut Names) {
         }
         names.insert(format!("{prefix}.{name}"), text);
     }
-}
-
-/// A port where nothing listens.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
-    listener
-        .local_addr()
-        .expect("a bound listener has an address")
-        .port()
 }

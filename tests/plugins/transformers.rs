@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tests::authority::alone;
 use tests::tls::Front;
 use tests::wire::{Conn, Reply};
-use tests::{Gateway, Request, Setup, Upstream, eventually, script};
+use tests::{Gateway, Port, Request, Setup, Upstream, eventually, script};
 
 /// A gateway whose service `orders` and route `all` take every path to the upstream.
 async fn gateway(setup: Setup, upstream: &Upstream) -> Gateway {
@@ -105,7 +105,8 @@ async fn answers_that_no_upstream_made_are_transformed_too() {
         assert_eq!(body["message"], "Payload too large");
         // Nobody to ask.
         let admin = gateway.admin();
-        let nowhere = json!({ "url": format!("http://{}", closed_port()), "retries": 0 });
+        let closed = Port::hold();
+        let nowhere = json!({ "url": format!("http://{}", closed.address()), "retries": 0 });
         admin
             .patch("/services/orders", nowhere)
             .await
@@ -138,14 +139,6 @@ async fn answers_that_no_upstream_made_are_transformed_too() {
         let body = is_marked(gateway.get("/x").await, 404);
         assert_eq!(body["message"], "no Route matched with those values");
     }
-}
-
-/// An address where nothing listens.
-fn closed_port() -> std::net::SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
-    listener
-        .local_addr()
-        .expect("a bound listener has an address")
 }
 
 #[tokio::test]
@@ -305,8 +298,8 @@ async fn with_untrusted_lua_off_a_template_fails_and_text_does_not() {
     assert_eq!(reply.json()["message"], "An unexpected error occurred");
     let line = "failed to render the template $(headers.host), error:loading of untrusted Lua code disabled \
                 because 'untrusted_lua' config option is set to 'off'";
-    let log = gateway.node().process.stderr();
-    assert!(log.contains(line), "{log}");
+    let process = &gateway.node().process;
+    eventually(line, || async { process.stderr().contains(line) }).await;
 }
 
 #[tokio::test]

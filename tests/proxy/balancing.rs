@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use tests::wire::{Reply, exchange};
-use tests::{Gateway, Request, Setup, Upstream, eventually, script};
+use tests::{Gateway, Port, Request, Setup, Upstream, eventually, script};
 
 /// A gateway with a service on the upstream `u.test`, which has no targets yet, and a route on `/`.
 pub(crate) async fn balanced(setup: Setup, upstream: Value, service: Value) -> Gateway {
@@ -39,13 +39,6 @@ pub(crate) async fn target(gateway: &Gateway, target: impl ToString, weight: u16
 
 pub(crate) async fn two() -> [Upstream; 2] {
     [Upstream::start().await, Upstream::start().await]
-}
-
-fn closed_port() -> std::net::SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
-    listener
-        .local_addr()
-        .expect("a bound listener has an address")
 }
 
 pub(crate) async fn ask(gateway: &Gateway, times: usize) {
@@ -135,8 +128,9 @@ async fn an_upstream_without_targets_answers_503() {
 async fn a_target_that_refuses_is_passed_over_and_the_host_is_that_of_the_next() {
     let upstream = Upstream::start().await;
     let gateway = balanced(one_worker(), json!({}), json!({})).await;
-    for _ in 0..3 {
-        target(&gateway, closed_port(), 100).await;
+    let closed = [(); 3].map(|()| Port::hold());
+    for port in &closed {
+        target(&gateway, port.address(), 100).await;
     }
     target(&gateway, format!("localhost:{}", upstream.port()), 100).await;
     ask(&gateway, 8).await;
@@ -211,9 +205,8 @@ async fn a_busy_target_gets_no_more_requests() {
     target(&gateway, other.address(), 100).await;
     gateway.settled().await;
     let node = gateway.node().proxy;
-    let slow = tokio::spawn(async move {
-        exchange(node, &Request::get(&script(&json!({ "delay_ms": 4000 })))).await
-    });
+    let slow = script(&json!({ "chunks": ["held"], "hold_after": 0 }));
+    let slow = tokio::spawn(async move { exchange(node, &Request::get(&slow)).await });
     eventually("one of them is busy", || async {
         one.requests() + other.requests() == 1
     })
@@ -224,12 +217,10 @@ async fn a_busy_target_gets_no_more_requests() {
         (&other, &one)
     };
     ask(&gateway, 10).await;
-    assert!(
-        !slow.is_finished(),
-        "the machine was too slow for this test"
-    );
     assert_eq!((busy.requests(), free.requests()), (1, 10));
-    slow.await.expect("it is answered").expect_status(200);
+    busy.release();
+    let reply = slow.await.expect("it is answered").expect_status(200);
+    assert_eq!(reply.text(), "held");
 }
 
 #[tokio::test]
@@ -320,11 +311,11 @@ async fn refused_connections_take_a_target_out() {
         json!({}),
     )
     .await;
-    let closed = closed_port();
-    target(&gateway, closed, 100).await;
+    let closed = Port::hold();
+    target(&gateway, closed.address(), 100).await;
     target(&gateway, upstream.address(), 100).await;
     ask(&gateway, 6).await;
-    becomes(&gateway, closed, "UNHEALTHY").await;
+    becomes(&gateway, closed.address(), "UNHEALTHY").await;
     assert_eq!(
         health(&gateway).await[&upstream.address().to_string()],
         "HEALTHY"
@@ -336,7 +327,8 @@ async fn refused_connections_take_a_target_out() {
 async fn a_retry_that_finds_nobody_is_answered_503() {
     let checks = passive(json!({ "tcp_failures": 1 }), 0);
     let gateway = balanced(one_worker(), checks, json!({})).await;
-    target(&gateway, closed_port(), 100).await;
+    let closed = Port::hold();
+    target(&gateway, closed.address(), 100).await;
     let reply = gateway.get("/").await.expect_status(503);
     assert!(!reply.text().contains("ring-balancer"), "{reply}");
     assert!(
@@ -396,7 +388,8 @@ async fn questions_find_out_without_traffic_who_is_down_and_who_is_back() {
     let ill = script(&json!({ "status": 500 }));
     let gateway = balanced(Setup::default(), active(&ill), json!({})).await;
     target(&gateway, format!("localhost:{}", upstream.port()), 100).await;
-    let closed = closed_port();
+    let held = Port::hold();
+    let closed = held.address();
     target(&gateway, closed, 100).await;
     gateway.settled().await;
     let name = format!("localhost:{}", upstream.port());
@@ -467,13 +460,12 @@ async fn tcp_checks_only_connect() {
     let mut checks = active("/");
     checks["healthchecks"]["active"]["type"] = "tcp".into();
     let gateway = balanced(Setup::default(), checks, json!({})).await;
-    let place = closed_port();
+    let port = Port::hold();
+    let place = port.address();
     target(&gateway, place, 100).await;
     gateway.settled().await;
     becomes(&gateway, place, "UNHEALTHY").await;
-    let _listening = tokio::net::TcpListener::bind(place)
-        .await
-        .expect("the port is still free");
+    let _listening = port.listen();
     becomes(&gateway, place, "HEALTHY").await;
 }
 

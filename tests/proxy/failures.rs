@@ -4,18 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tests::wire::Reply;
-use tests::{Gateway, Request, Setup, Upstream, script};
+use tests::{Gateway, Port, Request, Setup, Upstream, script};
 
 use crate::{plain, proxied};
-
-/// A port where nothing listens.
-fn closed_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
-    listener
-        .local_addr()
-        .expect("a bound listener has an address")
-        .port()
-}
 
 fn is_request_id(text: &str) -> bool {
     text.len() == 32
@@ -120,13 +111,9 @@ async fn a_route_without_a_service_says_so() {
 
 #[tokio::test]
 async fn an_upstream_that_refuses_is_a_502() {
-    let upstream = Upstream::start().await;
-    let gateway = proxied(
-        Setup::default(),
-        &upstream,
-        json!({ "port": closed_port(), "retries": 1 }),
-    )
-    .await;
+    let (upstream, closed) = (Upstream::start().await, Port::hold());
+    let service = json!({ "port": closed.number(), "retries": 1 });
+    let gateway = proxied(Setup::default(), &upstream, service).await;
     for request in [Request::get("/"), Request::new("POST", "/").body("x")] {
         let reply = gateway.send(request).await.expect_status(502);
         assert_says(

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::admin::Admin;
+use crate::port::Port;
 use crate::process::{Launch, Process};
 use crate::traffic::Load;
 use crate::wait::eventually;
@@ -141,29 +142,28 @@ pub struct ControlPlane {
     pub process: Process,
     folder: PathBuf,
     flags: Vec<String>,
+    ports: [Port; 3],
     pub admin: SocketAddr,
     pub sync: SocketAddr,
-    enroll: SocketAddr,
 }
 
 impl ControlPlane {
     async fn start(folder: &Path, flags: &[String]) -> ControlPlane {
-        let loopback = "127.0.0.1:0".parse().expect("an address");
-        let process = ControlPlane::launch(folder, flags, [loopback; 3])
-            .start()
-            .await;
-        let [admin, sync, enroll] = ["admin", "sync", "enroll"].map(|name| process.address(name));
+        let ports = [(); 3].map(|()| Port::hold());
+        let process = ControlPlane::launch(folder, flags, &ports).start().await;
+        let [admin, sync] = ["admin", "sync"].map(|name| process.address(name));
         ControlPlane {
             process,
             folder: folder.to_owned(),
             flags: flags.to_vec(),
+            ports,
             admin,
             sync,
-            enroll,
         }
     }
 
-    fn launch(folder: &Path, flags: &[String], [admin, sync, enroll]: [SocketAddr; 3]) -> Launch {
+    fn launch(folder: &Path, flags: &[String], ports: &[Port; 3]) -> Launch {
+        let [admin, sync, enroll] = ports.each_ref().map(Port::address);
         std::fs::create_dir_all(folder).expect("the temporary folder can be written");
         Launch::new("headgate-cp", folder)
             .args([
@@ -207,8 +207,7 @@ impl ControlPlane {
     /// Starts it again where it was: same state, same ports.
     pub async fn restart(&mut self) {
         self.process.kill();
-        let ports = [self.admin, self.sync, self.enroll];
-        self.process = ControlPlane::launch(&self.folder, &self.flags, ports)
+        self.process = ControlPlane::launch(&self.folder, &self.flags, &self.ports)
             .start()
             .await;
     }
@@ -220,6 +219,7 @@ pub struct Node {
     folder: PathBuf,
     flags: Vec<String>,
     control_plane: SocketAddr,
+    ports: [Port; 3],
     pub proxy: SocketAddr,
     pub proxy_tls: SocketAddr,
     pub status: SocketAddr,
@@ -227,9 +227,8 @@ pub struct Node {
 
 impl Node {
     async fn join(folder: &Path, control_plane: SocketAddr, token: &str, flags: &[String]) -> Node {
-        let loopback = "127.0.0.1:0".parse().expect("an address");
-        let launch =
-            Node::launch(folder, control_plane, flags, [loopback; 3]).args(["--join", token]);
+        let ports = [(); 3].map(|()| Port::hold());
+        let launch = Node::launch(folder, control_plane, flags, &ports).args(["--join", token]);
         let process = launch.start().await;
         let [proxy, proxy_tls, status] =
             ["proxy", "proxy_ssl", "status"].map(|name| process.address(name));
@@ -239,18 +238,15 @@ impl Node {
             folder,
             flags,
             control_plane,
+            ports,
             proxy,
             proxy_tls,
             status,
         }
     }
 
-    fn launch(
-        folder: &Path,
-        cp: SocketAddr,
-        flags: &[String],
-        [proxy, tls, status]: [SocketAddr; 3],
-    ) -> Launch {
+    fn launch(folder: &Path, cp: SocketAddr, flags: &[String], ports: &[Port; 3]) -> Launch {
+        let [proxy, tls, status] = ports.each_ref().map(Port::address);
         std::fs::create_dir_all(folder).expect("the temporary folder can be written");
         let own = |name: &str| flags.iter().any(|flag| flag == name);
         let mut args = vec![
@@ -287,8 +283,7 @@ impl Node {
     /// Starts it again where it was, with the identity it has and no token.
     pub async fn restart(&mut self) {
         self.process.kill();
-        let ports = [self.proxy, self.proxy_tls, self.status];
-        self.process = Node::launch(&self.folder, self.control_plane, &self.flags, ports)
+        self.process = Node::launch(&self.folder, self.control_plane, &self.flags, &self.ports)
             .start()
             .await;
     }

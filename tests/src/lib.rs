@@ -12,6 +12,7 @@ pub mod curl;
 pub mod gateway;
 pub mod http2;
 pub mod installed;
+pub mod port;
 pub mod process;
 pub mod relay;
 pub mod tls;
@@ -21,6 +22,7 @@ pub mod wait;
 pub mod wire;
 
 pub use gateway::{Gateway, Setup};
+pub use port::Port;
 pub use upstream::{Upstream, script};
 pub use wait::eventually;
 pub use wire::Request;

@@ -1,20 +1,15 @@
 //! Plays the vectors of a page against one gateway: a route each, told apart by a header.
 
-use std::time::Duration;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tests::coding::encode;
-use tests::wait::eventually_some;
+use tests::wait::{DEADLINE, eventually_some};
 use tests::wire::Reply;
 use tests::{Gateway, Request, Setup, Upstream, script};
 
 use super::judge::{BY, SERVICE_HOST};
 use super::{Bytes, Vector};
-
-/// How long a line of the log may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A gateway with a route for each vector, with a limit for bodies that a vector can exceed.
 pub struct Stage {
@@ -96,7 +91,7 @@ impl Stage {
         let mut missing = Vec::new();
         for (text, from, id) in while_it_ran.chain(so_far) {
             let is_there = |line: &str| line.contains(&**text) && line.contains(id);
-            let found = eventually_some(PATIENCE, async || {
+            let found = eventually_some(DEADLINE, async || {
                 let log = self.gateway.node().process.stderr();
                 log[from..].lines().any(is_there).then_some(())
             });

@@ -19,7 +19,11 @@ async fn versions_change_under_load_and_requests_under_way_end_on_the_old_code()
             local Plugin = {{ PRIORITY = 10, VERSION = "1.0.{version}" }}
             function Plugin:access(conf)
               kong.ctx.plugin.began = {version}
-              ngx.sleep(tonumber(kong.request.get_header("x-wait") or 0))
+              local wait = tonumber(kong.request.get_header("x-wait"))
+              if wait then
+                kong.log("waits")
+                ngx.sleep(wait)
+              end
               kong.ctx.plugin.stamp = conf.stamp
             end
             function Plugin:header_filter(conf)
@@ -58,7 +62,7 @@ async fn versions_change_under_load_and_requests_under_way_end_on_the_old_code()
         );
         tokio::spawn(async move { tests::wire::exchange(address, &slow).await })
     };
-    load.further(20).await;
+    stage.logged(&["[swapped]", "waits"]).await;
     for version in 1..=CHANGES {
         let change = json!({ "handler": stamped(version) });
         admin

@@ -165,7 +165,7 @@ async fn a_revoked_node_is_cut_off_at_once_and_for_good() {
     let began = Instant::now();
     assert!(home.hub.revoke(node.id).await.unwrap());
     assert_eq!(link.goodbye().await.reason(), Reason::Revoked);
-    assert!(began.elapsed() < Duration::from_secs(1));
+    assert!(began.elapsed() < Duration::from_secs(5));
     let home = home.restarted().await;
     let mut link = node.open(home.sync()).await;
     link.say(shared::sync::proto::from_node::M::Hello(node.hello()))
@@ -218,7 +218,7 @@ async fn connections_that_say_nothing_keep_no_node_out() {
     let began = Instant::now();
     node.connect(home.sync()).await;
     assert!(
-        began.elapsed() < Duration::from_secs(2),
+        began.elapsed() < Duration::from_secs(4),
         "{:?}",
         began.elapsed()
     );

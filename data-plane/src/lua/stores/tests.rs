@@ -308,7 +308,7 @@ fn workers_wait_for_the_one_who_finds_out() {
         3,
         "{answers:?}"
     );
-    assert!(started.elapsed().as_secs() < 4);
+    assert!(started.elapsed().as_secs() < 20);
 }
 
 #[tokio::test]

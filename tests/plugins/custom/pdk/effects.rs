@@ -717,13 +717,15 @@ async fn differs(
             reply.to_string(),
         ),
         "log" => (
-            logged(stage, from, expected).await.is_some(),
+            logged(stage, from, str::to_owned, expected).await.is_some(),
             "not there".to_owned(),
         ),
-        "logged as" => {
-            let line = stage.gateway.node().process.stderr()[from..].to_lowercase();
-            (line.contains(expected), line)
-        }
+        "logged as" => (
+            logged(stage, from, str::to_lowercase, expected)
+                .await
+                .is_some(),
+            stage.gateway.node().process.stderr()[from..].to_owned(),
+        ),
         "not in the log" => {
             // What is logged later shows that this would be there by now.
             let log = stage.gateway.node().process.stderr();
@@ -773,11 +775,12 @@ async fn differs(
     (!right).then_some(got)
 }
 
-async fn logged(stage: &Stage, from: usize, text: &str) -> Option<()> {
-    tests::wait::eventually_some(std::time::Duration::from_secs(2), async || {
+/// Waits until what is logged from there on, changed by `form`, holds this text.
+async fn logged(stage: &Stage, from: usize, form: fn(&str) -> String, text: &str) -> Option<()> {
+    tests::wait::eventually_some(tests::wait::DEADLINE, async || {
         // The writer quotes what is quoted.
         let log = stage.gateway.node().process.stderr()[from..].replace("\\\"", "\"");
-        log.contains(text).then_some(())
+        form(&log).contains(text).then_some(())
     })
     .await
 }

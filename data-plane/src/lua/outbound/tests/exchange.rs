@@ -287,7 +287,7 @@ async fn a_service_that_takes_nothing_is_given_the_time_to_send() {
         request.timeouts.read = Duration::from_secs(60);
         let start = Instant::now();
         assert_eq!(sent(&outbound, request).await, Err("timeout".to_owned()));
-        assert!(start.elapsed() < Duration::from_secs(2));
+        assert!(start.elapsed() < Duration::from_secs(20));
     })
     .await;
 }
