@@ -23,6 +23,7 @@ mod script;
 mod state;
 #[cfg(test)]
 mod tests;
+mod weigh;
 
 pub use check::answer_schemas;
 pub use error::Failure;

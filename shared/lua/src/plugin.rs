@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mlua::{Function, MultiValue, Table, Value};
+use mlua::{Function, Lua, MultiValue, Table, Value};
 use shared::plugins::custom::{Declaration, Source, SourceError};
 use shared::settings::UntrustedLua;
 
@@ -43,6 +43,11 @@ pub struct Handler {
 }
 
 impl Handler {
+    /// What its file returned.
+    pub(crate) fn root(&self, _: &Lua) -> Option<Table> {
+        Some(self.table.clone())
+    }
+
     /// The method of a phase.
     pub fn method(&self, phase: Phase) -> Option<&Function> {
         let place = METHODS.iter().position(|of| *of == phase)?;
