@@ -192,7 +192,7 @@ impl<'c> Call<'c> {
     pub async fn run(
         &mut self,
         state: &Rc<State>,
-        function: &Function,
+        function: Function,
         arguments: impl IntoLuaMulti,
         limits: Limits,
     ) -> Outcome {
@@ -207,7 +207,7 @@ impl<'c> Call<'c> {
     async fn watched(
         &mut self,
         state: &Rc<State>,
-        function: &Function,
+        function: Function,
         arguments: impl IntoLuaMulti,
         limits: Limits,
         watch: &mut Option<Watch>,
@@ -295,7 +295,7 @@ impl<'c> Call<'c> {
     pub fn run_now(
         &mut self,
         state: &Rc<State>,
-        function: &Function,
+        function: Function,
         arguments: impl IntoLuaMulti,
         limits: Limits,
     ) -> Outcome {

@@ -3,11 +3,10 @@
 
 use bytes::Bytes;
 use http::StatusCode;
+use lua::Stored;
 use lua::mlua::{self, Lua, Table};
 use smallvec::SmallVec;
 use uuid::Uuid;
-
-use super::stored::Stored;
 
 /// What is kept of one request. Made when it is asked for, gone with the request.
 #[derive(Default)]

@@ -13,7 +13,6 @@ pub mod outbound;
 pub mod pdk;
 pub mod plugin;
 pub(crate) mod retry;
-mod stored;
 pub mod stores;
 #[cfg(test)]
 pub(crate) mod tests;

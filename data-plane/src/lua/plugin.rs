@@ -7,17 +7,16 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use lua::mlua::{self, Function, Table, Value};
+use lua::mlua::{self, Table};
 use lua::pdk::Phase;
 use lua::plugin::{HANDLER, Handler};
-use lua::{Failure, Script, State};
+use lua::{Failure, Script, State, Stored};
 use shared::entities;
 use shared::plugins::custom::{CustomPlugin, LuaConfig};
 
 use uuid::Uuid;
 
 use super::call::{About, Call, Chunk, Halted, Identity, Limits, Outcome, WAITS};
-use super::stored::Stored;
 use super::{pdk, worker};
 use crate::plugins::{BodyUse, Filter, Flow, Hello, PhaseSet, Phases};
 use crate::proxy::ctx::Ctx;
@@ -125,14 +124,12 @@ impl Code {
             }
         };
         let mut calls = Vec::new();
-        if !loaded.started.replace(true)
-            && let Some(method) = loaded.handler.method(Phase::InitWorker)
-        {
-            calls.push((Phase::InitWorker, method.clone(), Value::Nil));
+        if !loaded.started.replace(true) && loaded.handler.has(Phase::InitWorker) {
+            calls.push((Phase::InitWorker, None));
         }
-        if let Some(method) = loaded.handler.method(Phase::Configure) {
+        if loaded.handler.has(Phase::Configure) {
             match self.configurations(runtime, &loaded.state) {
-                Ok(configs) => calls.push((Phase::Configure, method.clone(), configs)),
+                Ok(configs) => calls.push((Phase::Configure, configs)),
                 Err(failure) => tracing::error!("[{}] configure: {failure}", self.label),
             }
         }
@@ -141,11 +138,15 @@ impl Code {
         }
         let label = self.label.clone();
         tokio::task::spawn_local(async move {
-            for (phase, method, argument) in calls {
+            let lua = loaded.state.lua();
+            for (phase, configs) in calls {
+                let Some((method, table)) = loaded.handler.method(lua, phase) else {
+                    continue;
+                };
                 let mut call = Call::new(phase, loaded.identity.clone(), None);
-                let arguments = (&loaded.handler.table, argument);
-                let limits = Limits::of(phase);
-                let outcome = call.run(&loaded.state, &method, arguments, limits).await;
+                let configs = configs.and_then(|configs| configs.get::<Table>(lua));
+                let (arguments, limits) = ((table, configs), Limits::of(phase));
+                let outcome = call.run(&loaded.state, method, arguments, limits).await;
                 if let Some(failure) = outcome.failure() {
                     tracing::error!("[{label}] {}: {failure}", phase.name());
                 }
@@ -154,7 +155,7 @@ impl Code {
     }
 
     /// Its enabled configurations, in the order of their ids; nil if there is none.
-    fn configurations(&self, runtime: &Runtime, state: &State) -> Result<Value, Failure> {
+    fn configurations(&self, runtime: &Runtime, state: &State) -> Result<Option<Stored>, Failure> {
         let said = |error: mlua::Error| Failure::Raised(error.to_string());
         let list = state.lua().create_table().map_err(said)?;
         let vaults = Vaults::new(&runtime.model, &vaults::environment);
@@ -173,10 +174,10 @@ impl Code {
                 list.raw_push(conf.map_err(said)?).map_err(said)?;
             }
         }
-        Ok(match list.raw_len() {
-            0 => Value::Nil,
-            _ => Value::Table(list),
-        })
+        let some = list.raw_len() > 0;
+        some.then(|| Stored::new(state.lua(), list))
+            .transpose()
+            .map_err(said)
     }
 }
 
@@ -234,28 +235,24 @@ impl LuaPlugin {
 
     /// Calls the method of a phase, if there is one.
     async fn run(&self, phase: Phase, about: About<'_>, chunk: Option<&mut Chunk>) -> Flow {
-        let (instance, method) = match self.method(phase) {
-            Ok(Some(found)) => found,
-            Ok(None) => return Flow::Continue,
+        let instance = match self.instance() {
+            Ok(instance) => instance,
             Err(failure) => return Flow::Fail(complaint(phase, &failure.to_string())),
+        };
+        let (lua, code) = (instance.code.state.lua(), &instance.code);
+        let Some((method, table)) = code.handler.method(lua, phase) else {
+            return Flow::Continue;
         };
         let mut call = about.call(phase, instance.identity.clone());
         call.chunk = chunk.as_deref().cloned();
-        let conf: Option<Table> = instance.conf.get(instance.code.state.lua());
-        let arguments = (&instance.code.handler.table, conf);
+        let arguments = (table, instance.conf.get::<Table>(lua));
         let outcome = call
-            .run(&instance.code.state, &method, arguments, Limits::of(phase))
+            .run(&code.state, method, arguments, Limits::of(phase))
             .await;
         if let (Some(place), Some(left)) = (chunk, call.chunk.take()) {
             *place = left;
         }
         self.flow(phase, outcome)
-    }
-
-    fn method(&self, phase: Phase) -> Result<Option<(Rc<Instance>, Function)>, Failure> {
-        let instance = self.instance()?;
-        let method = instance.code.handler.method(phase).cloned();
-        Ok(method.map(|method| (instance, method)))
     }
 
     fn flow(&self, phase: Phase, outcome: Outcome) -> Flow {

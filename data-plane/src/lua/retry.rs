@@ -3,11 +3,11 @@
 
 use std::rc::Rc;
 
+use lua::Stored;
 use lua::mlua::{Function, Value};
 use lua::pdk::Phase;
 
 use super::call::{Call, Identity, Limits, Outcome};
-use super::stored::Stored;
 use super::worker;
 use crate::proxy::ctx::Ctx;
 
@@ -28,7 +28,7 @@ pub(crate) fn target(ctx: &mut Ctx) -> Option<(String, u16)> {
     let id = ctx.id;
     let mut call = Call::new(Phase::Balancer, plugin.clone(), Some(ctx));
     let limits = Limits::of(Phase::Balancer);
-    let answer = match call.run_now(&state, &function, (), limits) {
+    let answer = match call.run_now(&state, function, (), limits) {
         Outcome::Returned(mut values) => values.pop_front()?,
         outcome => {
             let failure = outcome

@@ -53,8 +53,8 @@ pub(crate) fn outcome(ctx: Option<&mut Ctx>, phase: Phase, source: &str) -> Outc
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         match phase.waits() {
-            true => call.run(&state, &handler, (), Limits::of(phase)).await,
-            false => call.run_now(&state, &handler, (), Limits::of(phase)),
+            true => call.run(&state, handler, (), Limits::of(phase)).await,
+            false => call.run_now(&state, handler, (), Limits::of(phase)),
         }
     })
 }

@@ -1,9 +1,8 @@
 //! Who the client is, as plugins see it: tables of the consumer and the credential.
 
+use lua::Stored;
 use lua::mlua::{self, Lua, Table};
 use uuid::Uuid;
-
-use super::stored::Stored;
 
 /// The tables of one request, each for whom it is of; that of another who was found later does not count.
 #[derive(Default)]

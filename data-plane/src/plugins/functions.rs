@@ -7,9 +7,9 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use lua::mlua::{self, Value};
+use lua::mlua::{Function, Value};
 use lua::pdk::Phase;
-use lua::{Failure, Script, State};
+use lua::{Failure, Script, State, Stored};
 use shared::plugins::{Functions, PluginConfig};
 use uuid::Uuid;
 
@@ -42,7 +42,7 @@ pub struct Handler<C> {
 struct Loaded {
     state: Rc<State>,
     identity: Rc<Identity>,
-    chunks: [Vec<RefCell<mlua::Function>>; 6],
+    chunks: [Vec<RefCell<Stored>>; 6],
 }
 
 impl<C: Functions> Plugin for Handler<C> {
@@ -77,7 +77,8 @@ impl<C: PluginConfig> Handler<C> {
             let mut chunks: [Vec<_>; 6] = Default::default();
             for (chunks, scripts) in chunks.iter_mut().zip(&self.scripts) {
                 for script in scripts {
-                    chunks.push(RefCell::new(state.load_chunk(script)?));
+                    let chunk = kept(state, state.load_chunk(script)?)?;
+                    chunks.push(RefCell::new(chunk));
                 }
             }
             let identity = Identity::new(self.name.clone(), self.name.clone(), false, self.id);
@@ -126,20 +127,28 @@ impl<C: PluginConfig> Handler<C> {
     }
 }
 
+fn kept(state: &State, function: Function) -> Result<Stored, Failure> {
+    Stored::new(state.lua(), function).map_err(|error| Failure::Raised(error.to_string()))
+}
+
 /// Runs one chunk. If it returns a function, that is the chunk from then on, and called at once.
-async fn one(call: &mut Call<'_>, state: &Rc<State>, chunk: &RefCell<mlua::Function>) -> Outcome {
-    let function = chunk.borrow().clone();
+async fn one(call: &mut Call<'_>, state: &Rc<State>, chunk: &RefCell<Stored>) -> Outcome {
+    let Some(function) = chunk.borrow().get(state.lua()) else {
+        return Outcome::Failed(Failure::Raised("its machine is gone".to_owned()));
+    };
     let limits = Limits::of(call.phase);
-    match call.run(state, &function, (), limits).await {
-        Outcome::Returned(values) => match values.front() {
-            Some(Value::Function(returned)) => {
-                *chunk.borrow_mut() = returned.clone();
-                call.run(state, returned, (), limits).await
-            }
-            _ => Outcome::Returned(values),
-        },
-        outcome => outcome,
+    let mut values = match call.run(state, function, (), limits).await {
+        Outcome::Returned(values) => values,
+        outcome => return outcome,
+    };
+    let Some(Value::Function(returned)) = values.pop_front() else {
+        return Outcome::Returned(values);
+    };
+    match kept(state, returned.clone()) {
+        Ok(kept) => drop(chunk.replace(kept)),
+        Err(failure) => return Outcome::Failed(failure),
     }
+    call.run(state, returned, (), limits).await
 }
 
 impl<C: PluginConfig> Phases for Handler<C> {

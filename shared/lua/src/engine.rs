@@ -3,6 +3,7 @@
 
 use mlua::{Lua, LuaString, MultiValue, Result, Table, Value};
 
+use crate::coroutine;
 use crate::limits::overrun;
 use crate::modules;
 use crate::native::{Raise, answered};
@@ -16,7 +17,7 @@ const LONGEST_REPETITION: usize = 16 << 20;
 pub(crate) fn functions(lua: &Lua, print: fn(&Lua, &str)) -> Result<Table> {
     let engine = lua.create_table()?;
     engine.set("null", Value::NULL)?;
-    engine.set("waiting", Lua::poll_pending())?;
+    engine.set("waiting", coroutine::mark())?;
     engine.set("traceback", lua.create_function(traceback)?)?;
     let add = |name: &str, run: fn(&Lua, &[Value]) -> Answer| {
         let function = lua.create_function(move |lua, arguments: MultiValue| {

@@ -6,6 +6,7 @@
 //! What a script may ask of a request is not known here: the data plane hands that in.
 
 mod check;
+mod coroutine;
 mod engine;
 mod error;
 pub mod json;
@@ -21,14 +22,17 @@ mod running;
 pub mod schema;
 mod script;
 mod state;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod weigh;
 
 pub use check::answer_schemas;
+pub use coroutine::Coroutine;
 pub use error::Failure;
 pub use mlua;
 pub use native::{Raise, function, waiting_function};
 pub use running::Running;
 pub use script::{Kind, Script};
 pub use state::{Options, State, header_names};
+pub use stored::Stored;

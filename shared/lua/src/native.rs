@@ -3,8 +3,9 @@
 
 use std::future::Future;
 
-use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue, Result, Value};
+use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue, Result, Table, Value};
 
+use crate::coroutine;
 use crate::state::said;
 
 /// Why a function does not answer.
@@ -36,27 +37,44 @@ impl From<mlua::Error> for Raise {
 
 /// Where the Lua side of [`function`] is kept.
 const RAISING: &str = "headgate.raising";
+/// Where that of [`waiting_function`] is.
+const WAITING: &str = "headgate.waiting";
 
-/// Prepares a machine for [`function`].
+/// Prepares a machine for [`function`] and [`waiting_function`].
 pub(crate) fn prepare(lua: &Lua) -> Result<()> {
-    let raising: Function = lua
+    let sides: Table = lua
         .load(
-            "local error = error
+            "local waiting = ...
+             local error, yield = error, coroutine.yield
              local function pass(ok, ...)
                if not ok then
                  error((...), 2)
                end
                return ...
              end
-             return function(f)
-               return function(...)
-                 return pass(f(...))
+             local function settled(first, ...)
+               if first == waiting then
+                 return yield(waiting)
                end
-             end",
+               return first, ...
+             end
+             return {
+               raising = function(f)
+                 return function(...)
+                   return pass(f(...))
+                 end
+               end,
+               waiting = function(f)
+                 return function(...)
+                   return pass(settled(f(...)))
+                 end
+               end,
+             }",
         )
         .set_name("=engine")
-        .eval()?;
-    lua.set_named_registry_value(RAISING, raising)
+        .call(coroutine::mark())?;
+    lua.set_named_registry_value(RAISING, sides.get::<Function>("raising")?)?;
+    lua.set_named_registry_value(WAITING, sides.get::<Function>("waiting")?)
 }
 
 /// A function for Lua. `run` gets its arguments and must not call Lua that could run for long.
@@ -84,6 +102,9 @@ where
 /// A function for Lua that may wait: the coroutine that calls it yields to the worker until the future is done. Only for
 /// phases that may wait; called where nothing can yield, it raises Lua's own words for that.
 ///
+/// Any number of calls may wait at once, so the future must hold no value of Lua's while it waits: what it needs then is
+/// taken out before, or [`Stored`](crate::Stored).
+///
 /// # Errors
 /// When there is no memory.
 pub fn waiting_function<A, R, F>(lua: &Lua, run: impl Fn(Lua, A) -> F + 'static) -> Result<Function>
@@ -92,19 +113,21 @@ where
     R: IntoLuaMulti,
     F: Future<Output = std::result::Result<R, Raise>> + 'static,
 {
-    let run = std::rc::Rc::new(run);
-    let plain = lua.create_async_function(move |lua, arguments: MultiValue| {
-        let run = run.clone();
-        async move {
-            let answer = match A::from_lua_multi(arguments, &lua) {
-                Ok(arguments) => run(lua.clone(), arguments).await,
-                Err(error) => Err(error.into()),
-            };
-            let answer = answer.and_then(|answer| Ok(answer.into_lua_multi(&lua)?));
-            answered(&lua, answer)
-        }
+    let plain = lua.create_function(move |lua, arguments: MultiValue| {
+        let answer = match A::from_lua_multi(arguments, lua) {
+            Ok(arguments) => run(lua.clone(), arguments),
+            Err(error) => return answered(lua, Err(error.into())),
+        };
+        let lua = lua.clone();
+        coroutine::begin(Box::pin(async move {
+            let answer = answer.await;
+            answered(
+                &lua,
+                answer.and_then(|answer| Ok(answer.into_lua_multi(&lua)?)),
+            )
+        }))
     })?;
-    lua.named_registry_value::<Function>(RAISING)?.call(plain)
+    lua.named_registry_value::<Function>(WAITING)?.call(plain)
 }
 
 /// True and the results, or false and what is wrong.

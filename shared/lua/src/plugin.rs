@@ -14,6 +14,7 @@ use crate::pdk::Phase;
 use crate::requires;
 use crate::script::Script;
 use crate::state::{Options, State, said};
+use crate::stored::Stored;
 
 /// The file of a handler, as errors call it.
 pub const HANDLER: &str = "handler.lua";
@@ -34,25 +35,38 @@ const METHODS: [Phase; 10] = [
 
 /// A handler in one machine.
 pub struct Handler {
-    /// What its file returned: the `self` of its methods.
-    pub table: Table,
+    table: Stored,
+    /// In the order of [`METHODS`].
+    methods: [Option<Stored>; METHODS.len()],
+}
+
+impl Handler {
+    /// The method of a phase, and what it is called with first: the table that the handler's file returned.
+    pub fn method(&self, lua: &Lua, phase: Phase) -> Option<(Function, Table)> {
+        let place = METHODS.iter().position(|of| *of == phase)?;
+        let method = self.methods[place].as_ref()?.get(lua)?;
+        Some((method, self.table.get(lua)?))
+    }
+
+    /// What its file returned.
+    pub(crate) fn root(&self, lua: &Lua) -> Option<Table> {
+        self.table.get(lua)
+    }
+
+    /// Whether there is a method of a phase.
+    pub fn has(&self, phase: Phase) -> bool {
+        let place = METHODS.iter().position(|of| *of == phase);
+        place.is_some_and(|place| self.methods[place].is_some())
+    }
+}
+
+/// What the file of a handler returned.
+struct Returned {
+    table: Table,
     priority: Value,
     version: Value,
     /// In the order of [`METHODS`].
     methods: [Value; METHODS.len()],
-}
-
-impl Handler {
-    /// What its file returned.
-    pub(crate) fn root(&self, _: &Lua) -> Option<Table> {
-        Some(self.table.clone())
-    }
-
-    /// The method of a phase.
-    pub fn method(&self, phase: Phase) -> Option<&Function> {
-        let place = METHODS.iter().position(|of| *of == phase)?;
-        self.methods[place].as_function()
-    }
 }
 
 /// Reads source: what it declares, or all that is wrong with it.
@@ -90,7 +104,7 @@ fn checked(options: &Options, state: &State, source: Source<'_>) -> Result<Found
         requires::check(HANDLER, source.handler)?;
     }
     let handler = state
-        .load_handler(&script, source.name, source.trusted, source.folder)
+        .run_handler(&script, source.name, source.trusted, source.folder)
         .map_err(|failure| match failure {
             Failure::TooLong => format!("{HANDLER}: {failure} while its body ran"),
             other => other.to_string(),
@@ -98,7 +112,7 @@ fn checked(options: &Options, state: &State, source: Source<'_>) -> Result<Found
     handler.declared(source.name, source.trusted)
 }
 
-impl Handler {
+impl Returned {
     fn declared(&self, name: &str, trusted: bool) -> Result<Found, String> {
         let number = match self.priority {
             Value::Integer(number) => i32::try_from(number).ok(),
@@ -176,6 +190,27 @@ impl State {
         trusted: bool,
         folder: Option<&Path>,
     ) -> Result<Handler, Failure> {
+        let returned = self.run_handler(script, name, trusted, folder)?;
+        let keep = |value| Stored::new(self.lua(), value).map_err(|error| said(&error));
+        let mut methods = [const { None }; METHODS.len()];
+        for (kept, method) in methods.iter_mut().zip(returned.methods) {
+            if method.is_function() {
+                *kept = Some(keep(method)?);
+            }
+        }
+        Ok(Handler {
+            table: keep(Value::Table(returned.table))?,
+            methods,
+        })
+    }
+
+    fn run_handler(
+        &self,
+        script: &Script,
+        name: &str,
+        trusted: bool,
+        folder: Option<&Path>,
+    ) -> Result<Returned, Failure> {
         let environment = self
             .own_modules(folder, name)
             .and_then(|own| self.plugin_environment(trusted, own))
@@ -194,7 +229,7 @@ impl State {
         let found = self.members(&table, names)?;
         let mut found = found.into_iter();
         let mut next = || found.next().unwrap_or(Value::Nil);
-        Ok(Handler {
+        Ok(Returned {
             priority: next(),
             version: next(),
             methods: METHODS.map(|_| next()),

@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use mlua::MultiValue;
-use mlua::function::AsyncCallFuture;
 
+use crate::coroutine::Coroutine;
 use crate::error::Failure;
 use crate::limits::Watch;
 use crate::pdk::{Phase, within_phase};
@@ -16,22 +16,16 @@ use crate::state::State;
 
 /// The future of one call. Dropped early, the call has ended where it waits, and nothing after that runs.
 pub struct Running {
-    // Before the state: it gives its coroutine back.
-    call: Pin<Box<AsyncCallFuture<MultiValue>>>,
+    call: Coroutine,
     state: Rc<State>,
     phase: Phase,
     left: Duration,
 }
 
 impl Running {
-    pub(crate) fn new(
-        state: Rc<State>,
-        phase: Phase,
-        call: AsyncCallFuture<MultiValue>,
-        cpu: Duration,
-    ) -> Self {
+    pub(crate) fn new(state: Rc<State>, phase: Phase, call: Coroutine, cpu: Duration) -> Self {
         Self {
-            call: Box::pin(call),
+            call,
             state,
             phase,
             left: cpu,
@@ -55,7 +49,7 @@ impl Future for Running {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let watch = Watch::begin(this.state.interruptible(), this.left);
-        let polled = within_phase(this.phase, || this.call.as_mut().poll(cx));
+        let polled = within_phase(this.phase, || Pin::new(&mut this.call).poll(cx));
         if watch.overrun() {
             return Poll::Ready(Err(Failure::TooLong));
         }

@@ -341,8 +341,7 @@ end
 function resumed(thread, ok, first, ...)
   nested = nested - 1
   if ok and first == waiting then
-    yield(waiting)
-    return resuming(thread)
+    return resuming(thread, yield(waiting))
   end
   return ok, first, ...
 end

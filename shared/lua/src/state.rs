@@ -10,6 +10,7 @@ use mlua::{Function, IntoLuaMulti, Lua, LuaOptions, MultiValue, StdLib, Table, V
 
 use shared::settings::{LuaJit, UntrustedLua, Words};
 
+use crate::coroutine::Coroutine;
 use crate::engine::{self, TRACEBACK};
 use crate::error::Failure;
 use crate::json::{self, Original, Unwritable};
@@ -19,6 +20,7 @@ use crate::native;
 use crate::pdk::{self, Bind, Phase};
 use crate::running::Running;
 use crate::script::{Compiled, Kind, Script};
+use crate::stored::Stored;
 
 /// Memory of one state (custom-plugins.md 6.3).
 const MEMORY: usize = 256 << 20;
@@ -106,7 +108,7 @@ struct Entry {
 
 struct Loaded {
     script: Weak<Compiled>,
-    function: Function,
+    function: Stored,
 }
 
 impl State {
@@ -207,8 +209,9 @@ impl State {
         if self.trust == UntrustedLua::Off {
             return Err(Failure::Off);
         }
-        if let Some(loaded) = self.loaded.borrow().get(&script.number()) {
-            return Ok(loaded.function.clone());
+        let known = |loaded: &Loaded| loaded.function.get(&self.lua);
+        if let Some(function) = self.loaded.borrow().get(&script.number()).and_then(known) {
+            return Ok(function);
         }
         let function = match run {
             None => script.load(&self.lua).map_err(|error| said(&error))?,
@@ -220,7 +223,7 @@ impl State {
         }
         let entry = Loaded {
             script: Arc::downgrade(script.compiled()),
-            function: function.clone(),
+            function: Stored::new(&self.lua, &function).map_err(|error| said(&error))?,
         };
         loaded.insert(script.number(), entry);
         Ok(function)
@@ -348,14 +351,15 @@ impl State {
     pub fn start(
         self: &Rc<Self>,
         phase: Phase,
-        function: &Function,
+        function: Function,
         arguments: impl IntoLuaMulti,
         cpu: Duration,
     ) -> Result<Running, Failure> {
         let arguments = arguments.into_lua_multi(&self.lua);
         let mut arguments = arguments.map_err(|error| said(&error))?;
-        arguments.push_front(Value::Function(function.clone()));
-        let call = self.entry.handle.call_async(arguments);
+        arguments.push_front(Value::Function(function));
+        let call = Coroutine::new(&self.lua, self.entry.handle.clone(), arguments);
+        let call = call.map_err(|error| said(&error))?;
         Ok(Running::new(self.clone(), phase, call, cpu))
     }
 

@@ -220,7 +220,7 @@ mod tests {
             assert!((1 << 20..5 << 18).contains(weight), "{name}: {weight}");
         }
         assert!(weights[cases.len()] < 4 << 10, "{weights:?}");
-        assert!(small.method(Phase::Access).is_some());
+        assert!(small.has(Phase::Access));
 
         // What two lead to counts once; garbage counts for nobody.
         let garbage = load("garbage", &format!("local held = {{}} {fill} held = nil"));

@@ -10,20 +10,21 @@ use lua::pdk::Host;
 
 use crate::lua::call;
 use crate::lua::pdk::{kind, number};
-use crate::lua::threads::{self, Ended, Handle};
+use crate::lua::threads::{self, Handle};
 
 const TOLD: &str = "already waited or killed";
 
 pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     host.waiting("ngx.sleep", |_: Lua, seconds: Value| async move {
-        let Some(seconds) = number(&seconds) else {
+        let Some(number) = number(&seconds) else {
             let got = got(&seconds);
             return Err(format!("bad argument #1 to 'sleep' (number expected, got {got})").into());
         };
-        let milliseconds = (seconds * 1000.0) as i64;
+        let milliseconds = (number * 1000.0) as i64;
         let Ok(milliseconds) = u64::try_from(milliseconds) else {
             return Err(format!("invalid sleep duration \"{milliseconds}\"").into());
         };
+        drop(seconds);
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
         Ok(())
     })?;
@@ -41,7 +42,7 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
                     .into());
                 }
             };
-            let handle = call::with(|call| threads::spawn(call, &function, arguments))?;
+            let handle = call::with(|call| threads::spawn(call, function, arguments))?;
             let begun = handle.clone();
             // It runs first, until it ends or waits.
             poll_fn(move |_| match begun.has_begun() {
@@ -56,18 +57,20 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
         "ngx.thread.wait",
         |lua: Lua, threads: MultiValue| async move {
             let handles = handles("wait", &threads)?;
+            drop(threads);
             let ended = poll_fn(|_| {
-                let ended = handles.iter().find_map(Handle::take);
-                ended.map_or(Poll::Pending, Poll::Ready)
+                let ended = call::with(|call| Ok(call.threads.take(&handles)));
+                ended.map_or_else(|raise| Poll::Ready(Err(raise)), |ended| ended.map(Ok))
             })
-            .await;
+            .await?;
             Ok(match ended {
-                Ended::Now(Ok(mut values)) => {
+                Some(Ok(values)) => {
+                    let mut values = values.list(&lua).unwrap_or_default();
                     values.push_front(Value::Boolean(true));
                     values
                 }
-                Ended::Now(Err(text)) => (false, text).into_lua_multi(&lua)?,
-                Ended::Told => (Value::Nil, TOLD).into_lua_multi(&lua)?,
+                Some(Err(text)) => (false, text).into_lua_multi(&lua)?,
+                None => (Value::Nil, TOLD).into_lua_multi(&lua)?,
             })
         },
     )?;

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
-use lua::mlua::{self, Function, MultiValue, Value};
+use lua::mlua::{self, MultiValue, Value};
 use lua::pdk::{Host, Phase};
-use lua::{Raise, State};
+use lua::{Raise, State, Stored};
 use tokio_util::sync::CancellationToken;
 
 use crate::lua::call::{self, Call, Identity, Limits};
@@ -93,10 +93,9 @@ fn begin(
     let Some(seconds) = delay.as_ref().and_then(number) else {
         return Err(bad(1, "number", delay.as_ref()));
     };
-    let function = match arguments.pop_front() {
-        Some(Value::Function(function)) => function,
-        other => return Err(bad(2, "function", other.as_ref())),
-    };
+    if !matches!(arguments.front(), Some(Value::Function(_))) {
+        return Err(bad(2, "function", arguments.front()));
+    }
     let Ok(delay) = Duration::try_from_secs_f64(seconds) else {
         return Ok(Err("invalid delay"));
     };
@@ -118,9 +117,8 @@ fn begin(
     };
     tokio::task::spawn_local(run(Timer {
         plugin,
+        called: Stored::of_list(state.lua(), arguments)?,
         state,
-        function,
-        arguments,
         delay,
         repeats,
         waiting,
@@ -177,9 +175,9 @@ impl Drop for Running {
 
 struct Timer {
     plugin: Rc<Identity>,
+    /// The callback and its arguments.
+    called: Stored,
     state: Rc<State>,
-    function: Function,
-    arguments: MultiValue,
     delay: Duration,
     repeats: bool,
     waiting: Waiting,
@@ -188,9 +186,8 @@ struct Timer {
 async fn run(timer: Timer) {
     let Timer {
         plugin,
+        called,
         state,
-        function,
-        arguments,
         delay,
         repeats,
         mut waiting,
@@ -206,11 +203,14 @@ async fn run(timer: Timer) {
         }
         drop(waiting);
         let running = Running::begin();
-        let mut values = arguments.clone();
+        let mut values = called.list(state.lua()).unwrap_or_default();
+        let Some(Value::Function(function)) = values.pop_front() else {
+            return;
+        };
         values.push_front(Value::Boolean(premature));
         let mut call = Call::new(Phase::Timer, plugin.clone(), None);
         let outcome = call
-            .run(&state, &function, values, Limits::of(Phase::Timer))
+            .run(&state, function, values, Limits::of(Phase::Timer))
             .await;
         drop(running);
         if let Some(failure) = outcome.failure() {

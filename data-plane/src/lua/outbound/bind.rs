@@ -78,6 +78,7 @@ pub fn natives(lua: &Lua, way: Way) -> mlua::Result<Table> {
             server_name: name.to_string_lossy(),
             verify,
         };
+        drop(name);
         let timeouts = Timeouts {
             connect: pause(time),
             ..Timeouts::default()
@@ -88,6 +89,7 @@ pub fn natives(lua: &Lua, way: Way) -> mlua::Result<Table> {
     table.set("secure", step(lua, &way, secure)?)?;
     let request = async |lua: &Lua, on: On<'_>, fields: Table| {
         let (draft, timeouts) = (draft(&fields)?, timeouts(&fields)?);
+        drop(fields);
         match on.connection.request(&draft, &timeouts).await {
             Ok(answer) => Ok(head(lua, &answer.parts, answer.has_body)?),
             Err(why) => answered(lua, Err(why.words)),
@@ -171,7 +173,8 @@ fn connect(lua: &Lua, way: &Way) -> mlua::Result<Function> {
             let ((caller, outbound), to, timeouts) = asked?;
             match outbound.connect(&caller, &to, &timeouts).await {
                 Ok(connection) => {
-                    let held = lua.create_userdata(Held(RefCell::new(Some(connection))))?;
+                    let held =
+                        lua.create_userdata(Held(Rc::new(RefCell::new(Some(connection)))))?;
                     answered(&lua, Ok(Value::UserData(held)))
                 }
                 Err(words) => answered(&lua, Err(words)),
@@ -181,7 +184,7 @@ fn connect(lua: &Lua, way: &Way) -> mlua::Result<Function> {
 }
 
 /// A connection in a plugin's hands; nothing once it is closed, and while something waits on it.
-struct Held(RefCell<Option<Connection>>);
+struct Held(Rc<RefCell<Option<Connection>>>);
 
 impl UserData for Held {}
 
@@ -200,9 +203,10 @@ fn step<A: FromLuaMulti + 'static>(
     let (way, run) = (way.clone(), Rc::new(run));
     waiting_function(lua, move |lua: Lua, (held, asked): (AnyUserData, A)| {
         let (way, run) = (way(), run.clone());
+        let place = held.borrow::<Held>().map(|held| held.0.clone());
         async move {
-            let (_, outbound) = way?;
-            let Some(mut connection) = held.borrow::<Held>()?.0.take() else {
+            let ((_, outbound), place) = (way?, place?);
+            let Some(mut connection) = place.take() else {
                 return answered(&lua, Err(CLOSED.to_owned()));
             };
             let on = On {
@@ -210,7 +214,7 @@ fn step<A: FromLuaMulti + 'static>(
                 outbound: &outbound,
             };
             let answer = run(&lua, on, asked).await;
-            held.borrow::<Held>()?.0.replace(Some(connection));
+            place.replace(Some(connection));
             answer
         }
     })

@@ -20,7 +20,9 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
         "kong.request.get_raw_body",
         |lua: Lua, most: Value| async move {
             // One value: plugins hand it straight to functions that count their arguments, `cjson.decode` for one.
-            Ok(match raw_body(most_bytes(&most)?).await? {
+            let beyond = most_bytes(&most)?;
+            drop(most);
+            Ok(match raw_body(beyond).await? {
                 Ok(body) => lua.create_string(body)?.into_lua_multi(&lua)?,
                 Err(reason) => (Value::Nil, reason).into_lua_multi(&lua)?,
             })
@@ -29,7 +31,7 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     host.waiting(
         "kong.request.get_body",
         |lua: Lua, (content_type, most, bytes): (Value, Value, Value)| async move {
-            get_body(&lua, content_type, &most, &bytes).await
+            get_body(&lua, content_type, most, bytes).await
         },
     )
 }
@@ -37,8 +39,8 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
 async fn get_body(
     lua: &Lua,
     content_type: Value,
-    most: &Value,
-    bytes: &Value,
+    most: Value,
+    bytes: Value,
 ) -> Result<MultiValue, Raise> {
     let sent = call::with_request(|ctx| Ok(request::first(ctx, b"content-type")))?;
     let sent = sent.as_ref().map(|value| value.as_bytes().to_vec());
@@ -56,9 +58,10 @@ async fn get_body(
         let reason = format!("unsupported content type '{shown}'");
         return Ok((Value::Nil, reason, essence).into_lua_multi(lua)?);
     };
-    let most = args::most(most)?;
+    let (most, beyond) = (args::most(&most)?, most_bytes(&bytes)?);
+    drop(bytes);
     let refused = |reason: String| (Value::Nil, reason, format.name()).into_lua_multi(lua);
-    let body = match raw_body(most_bytes(bytes)?).await? {
+    let body = match raw_body(beyond).await? {
         Ok(body) => body,
         Err(reason) => return Ok(refused(reason)?),
     };

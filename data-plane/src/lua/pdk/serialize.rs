@@ -4,15 +4,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 use http::header::{AUTHORIZATION, HOST, PROXY_AUTHORIZATION};
-use lua::Raise;
 use lua::limits::overrun;
 use lua::mlua::{self, Lua, Table, Value};
 use lua::pdk::Host;
+use lua::{Raise, Stored};
 
 use super::{args, client, documents, fields, response};
 use crate::lua::call;
 use crate::lua::kept::{Mode, Serialized};
-use crate::lua::stored::Stored;
 use crate::proxy::ctx::Ctx;
 
 /// How deep a value of a plugin may nest.

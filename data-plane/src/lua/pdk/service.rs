@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lua::Raise;
 use lua::mlua::{self, Lua, Value};
 use lua::pdk::Host;
+use lua::{Raise, Stored};
 use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::sign::CertifiedKey;
@@ -17,7 +17,6 @@ use super::documents;
 use super::request::look;
 use crate::lua::call;
 use crate::lua::retry::Callback;
-use crate::lua::stored::Stored;
 use crate::proxy::detour::Detour;
 use crate::runtime::Overrides;
 

@@ -57,6 +57,7 @@ fn natives(lua: &Lua) -> mlua::Result<Table> {
             let held = held.borrow::<Held>()?;
             (held.resources.clone(), held.waiting.clone())
         };
+        drop(held);
         if let Ok(one) = resources.try_acquire() {
             one.forget();
             return Ok((Some(true), None));

@@ -133,7 +133,7 @@ fn timed(source: &str, then: &str) -> String {
             let function: Function = function.as_function().expect("a function").clone();
             let mut call = Call::new(Phase::Timer, identity.clone(), None);
             let outcome = call
-                .run(&state, &function, (), Limits::of(Phase::Timer))
+                .run(&state, function, (), Limits::of(Phase::Timer))
                 .await;
             if place == 2 {
                 return format!("{outcome:?}");
@@ -194,11 +194,11 @@ fn a_worker_that_ends_calls_timers_early() {
             };
             let begin = run("ngx.timer.at(3600, function(premature) ended = premature end)");
             let mut call = Call::new(Phase::Access, identity.clone(), None);
-            call.run(&state, &begin, (), Limits::of(Phase::Access)).await;
+            call.run(&state, begin, (), Limits::of(Phase::Access)).await;
             worker::end().await;
             let look = run("return ended, ngx.worker.exiting(), select(2, ngx.timer.at(1, print))");
             let mut call = Call::new(Phase::Access, identity.clone(), None);
-            let outcome = call.run(&state, &look, (), Limits::of(Phase::Access)).await;
+            let outcome = call.run(&state, look, (), Limits::of(Phase::Access)).await;
             format!("{outcome:?}")
         })
     })

@@ -34,8 +34,8 @@ pub(in crate::lua) async fn run(phase: Phase, trusted: bool, source: &str) -> St
         wall: Duration::from_secs(30),
     };
     let outcome = match phase.waits() {
-        true => call.run(&state, &function, (), limits).await,
-        false => call.run_now(&state, &function, (), limits),
+        true => call.run(&state, function, (), limits).await,
+        false => call.run_now(&state, function, (), limits),
     };
     match outcome {
         Outcome::Returned(values) => {

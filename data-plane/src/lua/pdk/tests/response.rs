@@ -564,7 +564,7 @@ fn filtered(ctx: &mut Ctx, source: &str, pieces: &[(&'static str, bool)]) -> Vec
                 last: *last,
             });
             let limits = crate::lua::call::Limits::of(Phase::BodyFilter);
-            let outcome = call.run_now(&state, &function, (), limits);
+            let outcome = call.run_now(&state, function.clone(), (), limits);
             assert!(outcome.failure().is_none(), "{outcome:?}");
             let chunk = call.chunk.take().expect("a piece");
             let data = chunk.data.unwrap_or_default();

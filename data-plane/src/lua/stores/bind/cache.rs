@@ -2,13 +2,13 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use lua::Raise;
-use lua::mlua::{self, Function, Lua, MultiValue, Table, Value};
+use lua::mlua::{self, FromLuaMulti, Lua, MultiValue, Table, Value};
 use lua::pdk::Host;
+use lua::{Coroutine, Raise, Stored};
 
 use super::super::cache::{Cache, Entry, Found};
 use super::super::{Owner, codec};
@@ -28,12 +28,12 @@ const NOWHERE: i64 = -1;
 pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     host.waiting("kong.cache.get", |lua, given: MultiValue| async move {
         let asked = asked(given)?;
-        let answer = fetch(&lua, &asked, false).await?;
+        let answer = fetch(&lua, asked, false).await?;
         three(&lua, answer, "failed to get from node cache")
     })?;
     host.waiting("kong.cache.renew", |lua, given: MultiValue| async move {
         let asked = asked(given)?;
-        let answer = fetch(&lua, &asked, true).await?;
+        let answer = fetch(&lua, asked, true).await?;
         three(&lua, answer, "failed to renew key in node cache")
     })?;
     host.waiting("kong.cache.get_bulk", get_bulk)?;
@@ -64,8 +64,8 @@ struct Asked {
     owner: Owner,
     key: Vec<u8>,
     times: Times,
-    callback: Option<Function>,
-    arguments: MultiValue,
+    /// The function that finds it out, and its arguments.
+    callback: Option<MultiValue>,
 }
 
 #[derive(Clone, Copy)]
@@ -84,15 +84,17 @@ fn asked(given: MultiValue) -> Result<Asked, Raise> {
         owner: super::owner(),
         key,
         times: options,
-        callback: function(callback)?,
-        arguments: given.collect(),
+        callback: called(callback, given)?,
     })
 }
 
-fn function(callback: Value) -> Result<Option<Function>, Raise> {
+fn called(
+    callback: Value,
+    arguments: impl Iterator<Item = Value>,
+) -> Result<Option<MultiValue>, Raise> {
     match callback {
         Value::Nil => Ok(None),
-        Value::Function(function) => Ok(Some(function)),
+        Value::Function(_) => Ok(Some(std::iter::once(callback).chain(arguments).collect())),
         _ => Err("callback must be nil or a function".into()),
     }
 }
@@ -139,7 +141,7 @@ fn three(lua: &Lua, fetched: Fetched, failed: &str) -> Result<MultiValue, Raise>
 
 /// Calls a callback, which may ask the cache with a callback, and so on: each takes room on the stack of the thread, which
 /// ends the process when it is used up.
-async fn called(callback: &Function, arguments: MultiValue) -> mlua::Result<(Value, Value, Value)> {
+async fn call(lua: &Lua, callback: Stored) -> mlua::Result<(Value, Value, Value)> {
     const DEEPEST: u32 = 16;
     thread_local!(static DEPTH: Cell<u32> = const { Cell::new(0) });
     struct Up;
@@ -148,17 +150,22 @@ async fn called(callback: &Function, arguments: MultiValue) -> mlua::Result<(Val
             DEPTH.set(DEPTH.get() - 1);
         }
     }
-    let mut call = pin!(callback.call_async(arguments));
-    poll_fn(|cx| {
+    let mut values = callback.list(lua).unwrap_or_default();
+    let Some(Value::Function(function)) = values.pop_front() else {
+        return Ok((Value::Nil, Value::Nil, Value::Nil));
+    };
+    let mut call = Coroutine::new(lua, function, values)?;
+    drop(callback);
+    let answer = poll_fn(|cx| {
         if DEPTH.get() >= DEEPEST {
             let words = "C stack overflow".to_owned();
             return Poll::Ready(Err(mlua::Error::RuntimeError(words)));
         }
         DEPTH.set(DEPTH.get() + 1);
         let _up = Up;
-        call.as_mut().poll(cx)
-    })
-    .await
+        Pin::new(&mut call).poll(cx)
+    });
+    FromLuaMulti::from_lua_multi(answer.await?, lua)
 }
 
 /// An error of a callback's as text; not by a `__tostring`, which could ask the cache again, and again.
@@ -170,24 +177,25 @@ fn words(error: &Value) -> String {
 }
 
 /// What is known, or what the callback finds out; `anew`: it is asked in any case.
-async fn fetch(lua: &Lua, asked: &Asked, anew: bool) -> Result<Fetched, Raise> {
+async fn fetch(lua: &Lua, mut asked: Asked, anew: bool) -> Result<Fetched, Raise> {
     let stores = super::reach()?.stores;
     let cache = &stores.cache;
-    let Asked { owner, key, .. } = asked;
-    if !anew && let Some(known) = known(lua, cache, asked)? {
+    if !anew && let Some(known) = known(lua, cache, &asked)? {
         return Ok(Ok(known));
     }
-    let Some(callback) = &asked.callback else {
+    let Some(callback) = asked.callback.take() else {
         return Ok(Ok((Value::Nil, NOWHERE)));
     };
+    let callback = Stored::of_list(lua, callback)?;
+    let Asked { owner, key, .. } = &asked;
     let Ok(_turn) = tokio::time::timeout(PATIENCE, cache.turn(owner, key)).await else {
         return Ok(Err("could not acquire callback lock: timeout".to_owned()));
     };
     // Another may have found it out meanwhile.
-    if !anew && let Some(known) = known(lua, cache, asked)? {
+    if !anew && let Some(known) = known(lua, cache, &asked)? {
         return Ok(Ok(known));
     }
-    let answered = called(callback, asked.arguments.clone()).await;
+    let answered = call(lua, callback).await;
     let (value, error, ttl): (Value, Value, Value) = match answered {
         Ok(values) => values,
         Err(error) => return Ok(Err(format!("callback threw an error: {}", said(&error)))),
@@ -208,7 +216,7 @@ async fn fetch(lua: &Lua, asked: &Asked, anew: bool) -> Result<Fetched, Raise> {
             _ => Err(words(&error)),
         });
     }
-    if let Err(why) = keep(cache, asked, &value, &ttl) {
+    if let Err(why) = keep(cache, &asked, &value, &ttl) {
         return Ok(Err(why));
     }
     Ok(Ok((value, FOUND_OUT)))
@@ -261,10 +269,8 @@ fn said(error: &mlua::Error) -> String {
 
 /// `self, bulk, opts`: `bulk` holds key, options, callback, argument again and again, and `n`, how many; the answer value,
 /// error, level.
-async fn get_bulk(
-    lua: Lua,
-    (_, bulk, options): (Value, Value, Value),
-) -> Result<MultiValue, Raise> {
+async fn get_bulk(lua: Lua, given: (Value, Value, Value)) -> Result<MultiValue, Raise> {
+    let (_, bulk, options) = given;
     let Value::Table(bulk) = bulk else {
         return Err("bulk must be a table".into());
     };
@@ -275,28 +281,34 @@ async fn get_bulk(
         Value::Nil => return Err("bulk must have n field".into()),
         count => super::number(&count).unwrap_or(0.0) as i64,
     };
-    let answers: Table = lua.create_table()?;
+    let answers = Stored::new(&lua, lua.create_table()?)?;
+    let bulk = Stored::new(&lua, bulk)?;
+    let table = |stored: &Stored| stored.get::<Table>(&lua).ok_or("its machine is gone");
     for n in 0..count {
-        let at = |place: i64| bulk.raw_get::<Value>(n * 4 + place);
-        let asked = Asked {
-            owner: super::owner(),
-            key: key_of(&at(1)?)
-                .map_err(|_| format!("key at index {} must be a string", n * 4 + 1))?,
-            times: times(&at(2)?)?,
-            callback: function(at(3)?)?,
-            arguments: MultiValue::from_iter([at(4)?]),
+        let asked = {
+            let bulk = table(&bulk)?;
+            let at = |place: i64| bulk.raw_get::<Value>(n * 4 + place);
+            Asked {
+                owner: super::owner(),
+                key: key_of(&at(1)?)
+                    .map_err(|_| format!("key at index {} must be a string", n * 4 + 1))?,
+                times: times(&at(2)?)?,
+                callback: called(at(3)?, std::iter::once(at(4)?))?,
+            }
         };
-        let (value, error, level) = match fetch(&lua, &asked, false).await? {
+        let (value, error, level) = match fetch(&lua, asked, false).await? {
             Ok((value, level)) => (value, Value::Nil, Value::Integer(level)),
             Err(why) => {
                 let why = Value::String(lua.create_string(why)?);
                 (Value::Nil, why, Value::Nil)
             }
         };
+        let answers = table(&answers)?;
         for (place, value) in [value, error, level].into_iter().enumerate() {
             answers.raw_set(n * 3 + 1 + place as i64, value)?;
         }
     }
+    let answers = table(&answers)?;
     answers.raw_set("n", count * 3)?;
     Ok(MultiValue::from_iter([Value::Table(answers)]))
 }

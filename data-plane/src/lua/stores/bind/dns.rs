@@ -21,7 +21,7 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     host.waiting(
         "kong.dns.resolve",
         |lua, (name, _): (Value, MultiValue)| async move {
-            let name = name_of(&name)?;
+            let name = name_of(name)?;
             let (found, holds) = places(&super::reach()?.dns, &name).await;
             let list = match found {
                 Ok(places) => lua.create_sequence_from(
@@ -38,7 +38,7 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     host.waiting(
         "kong.dns.toip",
         |lua, (name, port, _): (Value, Value, MultiValue)| async move {
-            let name = name_of(&name)?;
+            let name = name_of(name)?;
             let port = match &port {
                 Value::Nil => None,
                 port => {
@@ -62,7 +62,7 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     )
 }
 
-fn name_of(name: &Value) -> Result<String, Raise> {
+fn name_of(name: Value) -> Result<String, Raise> {
     match name {
         Value::String(name) => Ok(name.to_string_lossy()),
         _ => Err("name must be a string".into()),

@@ -1,12 +1,16 @@
-//! Values of Lua that Rust keeps for longer than a call. A machine has room for some 7,990 references of Rust's, and panics
-//! when a value of one machine is given to another. So they lie in a table of their machine, of which Rust knows the place.
+//! Values of Lua that Rust keeps for longer than a moment. LuaJIT gives mlua room for some 7,990 references in one machine,
+//! whatever they are for; so what is kept for a configuration, a timer, a light thread or a call that waits lies in a table of
+//! its machine, of which Rust knows the place, and is fetched when it is needed.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use lua::mlua::{self, FromLua, IntoLua, Lua, Table, Value, WeakLua};
+use mlua::{FromLua, IntoLua, Lua, MultiValue, Table, Value, WeakLua};
 
-/// A value that stays until this is dropped.
+/// A value that stays until this is dropped, which empties its place.
+///
+/// It must not lie in what Lua's collector drops, such as userdata and functions of Lua's: it would change a table amid a
+/// collection.
 pub struct Stored {
     shelf: Rc<Shelf>,
     place: usize,
@@ -40,11 +44,31 @@ impl Stored {
         Ok(stored)
     }
 
+    /// Keeps several values, nil among them, to be fetched with [`Stored::list`].
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn of_list(lua: &Lua, values: MultiValue) -> mlua::Result<Self> {
+        let list = lua.create_table_with_capacity(values.len(), 1)?;
+        list.raw_set("n", values.len())?;
+        for (at, value) in values.into_iter().enumerate() {
+            list.raw_set(at + 1, value)?;
+        }
+        Self::new(lua, list)
+    }
+
     /// The value; none if it is of another machine, which this one has replaced.
     pub fn get<V: FromLua>(&self, lua: &Lua) -> Option<V> {
-        let here = Shelf::of(lua).ok()?;
-        let same = Rc::ptr_eq(&here, &self.shelf);
-        same.then(|| self.shelf.values.raw_get(self.place).ok())?
+        let here = self.shelf.lua == lua.weak();
+        here.then(|| self.shelf.values.raw_get(self.place).ok())?
+    }
+
+    /// The values of [`Stored::of_list`]; none if they are of another machine.
+    pub fn list(&self, lua: &Lua) -> Option<MultiValue> {
+        let list: Table = self.get(lua)?;
+        let count: usize = list.raw_get("n").ok()?;
+        let values = (1..=count).map(|at| list.raw_get::<Value>(at).ok());
+        values.collect()
     }
 }
 
@@ -95,6 +119,41 @@ mod tests {
         drop(all);
         let one = Stored::new(&lua, 1).expect("memory");
         assert!(one.place <= 20_000, "places are used again");
+    }
+
+    #[test]
+    fn a_list_keeps_its_holes_and_its_length() {
+        let lua = Lua::new();
+        let text = lua.create_string("text").expect("memory");
+        for values in [
+            vec![],
+            vec![Value::Nil],
+            vec![
+                Value::Nil,
+                Value::Integer(1),
+                Value::Nil,
+                Value::String(text),
+                Value::Nil,
+            ],
+        ] {
+            let given = values.iter().cloned().collect();
+            let stored = Stored::of_list(&lua, given).expect("memory");
+            let list = stored.list(&lua).expect("it is kept");
+            assert_eq!(list.into_iter().collect::<Vec<_>>(), values);
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_can_be_collected() {
+        let lua = Lua::new();
+        let gone = Rc::new(());
+        let value = lua.create_any_userdata(gone.clone()).expect("memory");
+        let stored = Stored::new(&lua, value).expect("memory");
+        lua.gc_collect().expect("no finalizer fails");
+        assert_eq!(Rc::strong_count(&gone), 2);
+        drop(stored);
+        lua.gc_collect().expect("no finalizer fails");
+        assert_eq!(Rc::strong_count(&gone), 1);
     }
 
     #[test]

@@ -1,0 +1,179 @@
+//! Coroutines that wait for futures.
+//!
+//! A function that waits begins its future at once. If that is not done, the coroutine yields a mark, and whoever polls the
+//! coroutine polls the future from then on: Lua runs again when there is an answer. Meanwhile the coroutine lies in its
+//! machine by its place, so that one that waits holds no reference, and any number may.
+
+use std::cell::RefCell;
+use std::ffi::c_void;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use mlua::thread::ThreadStatus;
+use mlua::{Function, LightUserData, Lua, MultiValue, Thread, Value};
+
+use crate::stored::Stored;
+
+/// What a coroutine waits for: values to go on with.
+pub(crate) type Wait = Pin<Box<dyn Future<Output = mlua::Result<MultiValue>>>>;
+
+/// How many that have ended are kept to be used again.
+const IDLE: usize = 32;
+
+/// What a coroutine yields while it waits: no value that a plugin could have.
+pub(crate) fn mark() -> LightUserData {
+    static MARK: u8 = 0;
+    LightUserData((&raw const MARK).cast::<c_void>().cast_mut())
+}
+
+thread_local! {
+    /// Of the coroutine that runs now; none where nothing can wait.
+    static AWAITED: RefCell<Option<Awaited>> = const { RefCell::new(None) };
+}
+
+/// What the coroutine that runs now waits for.
+struct Awaited {
+    waker: Waker,
+    wait: Option<Wait>,
+}
+
+impl Awaited {
+    /// Runs something during which functions may begin to wait; what it left waiting for, if anything.
+    fn during<T>(waker: &Waker, run: impl FnOnce() -> T) -> (T, Option<Wait>) {
+        /// That of the coroutine outside of this one.
+        struct Outer(Option<Awaited>);
+        impl Drop for Outer {
+            fn drop(&mut self) {
+                AWAITED.set(self.0.take());
+            }
+        }
+        let awaited = Awaited {
+            waker: waker.clone(),
+            wait: None,
+        };
+        let _outer = Outer(AWAITED.replace(Some(awaited)));
+        let done = run();
+        let wait = AWAITED.with_borrow_mut(|awaited| awaited.as_mut()?.wait.take());
+        (done, wait)
+    }
+}
+
+/// Begins to wait: the values, if they are there already, else the mark, which the coroutine is to yield.
+///
+/// # Errors
+/// What the future says.
+pub(crate) fn begin(mut wait: Wait) -> mlua::Result<MultiValue> {
+    let waker = AWAITED.with_borrow(|awaited| awaited.as_ref().map(|of| of.waker.clone()));
+    let waker = waker.as_ref().unwrap_or(Waker::noop());
+    if let Poll::Ready(values) = wait.as_mut().poll(&mut Context::from_waker(waker)) {
+        return values;
+    }
+    // One from before waits no more: its coroutine could not yield. Nor will this one where there is none.
+    let _before = AWAITED.with_borrow_mut(|awaited| awaited.as_mut()?.wait.replace(wait));
+    Ok(MultiValue::from_iter([Value::LightUserData(mark())]))
+}
+
+/// A coroutine, which runs while it is polled. Dropped early, it has ended where it waits.
+pub struct Coroutine {
+    at: At,
+    idle: Rc<Idle>,
+    lua: Lua,
+}
+
+enum At {
+    /// It can go on, with these.
+    Ready(Thread, MultiValue),
+    Waits(Stored, Wait),
+    /// It has yielded for reasons of its own, and goes on the next time.
+    GaveWay(Stored),
+    Over,
+}
+
+/// Coroutines of a machine that have ended.
+#[derive(Default)]
+struct Idle(RefCell<Vec<Thread>>);
+
+impl Idle {
+    fn of(lua: &Lua) -> Rc<Self> {
+        if let Some(idle) = lua.app_data_ref::<Rc<Self>>() {
+            return idle.clone();
+        }
+        let idle = Rc::<Self>::default();
+        lua.set_app_data(idle.clone());
+        idle
+    }
+
+    fn thread(&self, lua: &Lua, function: Function) -> mlua::Result<Thread> {
+        let idle = self.0.borrow_mut().pop();
+        match idle {
+            Some(thread) => thread.reset(function).map(|()| thread),
+            None => lua.create_thread(function),
+        }
+    }
+
+    fn keep(&self, thread: Thread) {
+        let mut idle = self.0.borrow_mut();
+        if idle.len() < IDLE {
+            idle.push(thread);
+        }
+    }
+}
+
+impl Coroutine {
+    /// One that is to call a function with these arguments.
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn new(lua: &Lua, function: Function, arguments: MultiValue) -> mlua::Result<Self> {
+        let idle = Idle::of(lua);
+        Ok(Self {
+            at: At::Ready(idle.thread(lua, function)?, arguments),
+            idle,
+            lua: lua.clone(),
+        })
+    }
+
+    fn thread(&self, stored: &Stored) -> mlua::Result<Thread> {
+        let thread = stored.get(&self.lua);
+        thread.ok_or(mlua::Error::CoroutineUnresumable)
+    }
+}
+
+impl Future for Coroutine {
+    type Output = mlua::Result<MultiValue>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let (thread, values) = match std::mem::replace(&mut this.at, At::Over) {
+            At::Ready(thread, values) => (thread, values),
+            At::Waits(stored, mut wait) => match wait.as_mut().poll(cx) {
+                Poll::Ready(values) => (this.thread(&stored)?, values?),
+                Poll::Pending => {
+                    this.at = At::Waits(stored, wait);
+                    return Poll::Pending;
+                }
+            },
+            At::GaveWay(stored) => (this.thread(&stored)?, MultiValue::new()),
+            At::Over => return Poll::Ready(Err(mlua::Error::CoroutineUnresumable)),
+        };
+        let resume = || thread.resume::<MultiValue>(values);
+        let (answer, wait) = Awaited::during(cx.waker(), resume);
+        let answer = answer?;
+        if thread.status() != ThreadStatus::Resumable {
+            this.idle.keep(thread);
+            return Poll::Ready(Ok(answer));
+        }
+        let waits = answer.front() == Some(&Value::LightUserData(mark()));
+        let stored = Stored::new(&this.lua, thread)?;
+        this.at = match wait.filter(|_| waits) {
+            Some(wait) => At::Waits(stored, wait),
+            None => {
+                cx.waker().wake_by_ref();
+                At::GaveWay(stored)
+            }
+        };
+        Poll::Pending
+    }
+}
