@@ -20,6 +20,7 @@ use lua::{Failure, Raise, Running, State};
 
 use super::health::{self, Shard};
 use super::ngx::output;
+use super::outbound::socket::Owned;
 use super::threads::{self, Threads};
 use super::trace::{self, Watch};
 use crate::carried::deadline::{Elapsed, Guard};
@@ -89,6 +90,8 @@ pub struct Call<'c> {
     pub(super) threads: Threads,
     /// With what the code has ended the phase: it is not resumed after that.
     pub halted: Option<Halted>,
+    /// What it has opened, where there is no request to keep it.
+    sockets: Owned,
 }
 
 /// What a handler is called about.
@@ -174,6 +177,15 @@ impl<'c> Call<'c> {
             threads: Threads::default(),
             hello: None,
             halted: None,
+            sockets: Owned::default(),
+        }
+    }
+
+    /// Where what it opens is kept, to be closed at its end: with the request, or with the call if there is none.
+    pub fn sockets(&mut self) -> &mut Owned {
+        match &mut self.request {
+            Some(ctx) => &mut ctx.lua.get_or_insert_default().sockets,
+            None => &mut self.sockets,
         }
     }
 

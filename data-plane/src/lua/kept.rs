@@ -33,6 +33,8 @@ pub struct Kept {
     pub read_body: Option<Bytes>,
     /// Who the client is.
     pub who: super::who::Who,
+    /// The sockets that its plugins have opened.
+    pub sockets: super::outbound::socket::Owned,
 }
 
 /// An answer that a plugin writes piece by piece: `ngx.say` and its like.

@@ -6,6 +6,7 @@ use lua::mlua::{self, Lua, Value};
 use lua::pdk::{Host, Phase, phase};
 
 use crate::lua::call;
+use crate::lua::outbound;
 use crate::lua::pdk::{self, ctx, response, status_of};
 
 mod header;
@@ -36,6 +37,7 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     output::bind(host)?;
     thread::bind(host)?;
     timer::bind(host)?;
+    outbound::socket::bind::bind(host)?;
     refusals(host)
 }
 
@@ -155,23 +157,7 @@ fn refusals(host: &mut Host<'_>) -> mlua::Result<()> {
         ),
         (
             "ngx.req.socket",
-            "ngx.req.socket is not supported: plugins get no raw sockets (use kong.request.get_raw_body)",
-        ),
-        (
-            "ngx.socket.tcp",
-            "ngx.socket.tcp is not supported: plugins get no raw sockets (use resty.http)",
-        ),
-        (
-            "ngx.socket.udp",
-            "ngx.socket.udp is not supported: plugins get no raw sockets (use resty.http)",
-        ),
-        (
-            "ngx.socket.stream",
-            "ngx.socket.stream is not supported: plugins get no raw sockets (use resty.http)",
-        ),
-        (
-            "ngx.socket.connect",
-            "ngx.socket.connect is not supported: plugins get no raw sockets (use resty.http)",
+            "ngx.req.socket is not supported: the gateway reads what clients send (use kong.request.get_raw_body)",
         ),
     ] {
         host.function(name, move |_, _: mlua::MultiValue| -> Result<(), Raise> {

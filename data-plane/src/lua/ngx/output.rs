@@ -123,7 +123,11 @@ fn write(
 ///
 /// # Errors
 /// The kind of what cannot be written.
-pub(super) fn push(lua: &Lua, out: &mut Vec<u8>, value: &Value) -> Result<(), &'static str> {
+pub(in crate::lua) fn push(
+    lua: &Lua,
+    out: &mut Vec<u8>,
+    value: &Value,
+) -> Result<(), &'static str> {
     push_within(lua, out, value, 0)
 }
 

@@ -34,7 +34,7 @@ pub fn provide(lua: &Lua) {
 /// Who calls out now and by what; or why nobody may.
 pub type Way = Rc<dyn Fn() -> Result<(Caller, Rc<Outbound>), Raise>>;
 
-fn of_current_call() -> Result<(Caller, Rc<Outbound>), Raise> {
+pub(super) fn of_current_call() -> Result<(Caller, Rc<Outbound>), Raise> {
     let phase = lua::pdk::phase();
     if !phase.waits() {
         return Err(format!("API disabled in the context of {}", phase.context()).into());
@@ -221,7 +221,7 @@ fn step<A: FromLuaMulti + 'static>(
 }
 
 /// A value, or nil and a text.
-fn answered(lua: &Lua, answer: Result<Value, String>) -> Result<MultiValue, Raise> {
+pub(super) fn answered(lua: &Lua, answer: Result<Value, String>) -> Result<MultiValue, Raise> {
     Ok(match answer {
         Ok(value) => MultiValue::from_iter([value]),
         Err(words) => MultiValue::from_iter([Value::Nil, Value::String(lua.create_string(words)?)]),
@@ -426,7 +426,7 @@ fn reading(milliseconds: Option<f64>) -> Timeouts {
 const LONGEST: f64 = 1e12;
 
 /// A timeout: nothing, and 0, are the usual one.
-fn pause(milliseconds: Option<f64>) -> Duration {
+pub(super) fn pause(milliseconds: Option<f64>) -> Duration {
     match milliseconds {
         Some(time) if time > 0.0 => Duration::from_secs_f64(time.min(LONGEST) / 1000.0),
         _ => Timeouts::default().read,
@@ -434,7 +434,7 @@ fn pause(milliseconds: Option<f64>) -> Duration {
 }
 
 /// How a connection is kept: nothing is the usual, a time of 0 for ever.
-fn keeping(milliseconds: Option<f64>, size: Option<f64>) -> Keep {
+pub(super) fn keeping(milliseconds: Option<f64>, size: Option<f64>) -> Keep {
     let usual = Keep::default();
     Keep {
         timeout: match milliseconds {

@@ -155,7 +155,7 @@ impl Connection {
     pub(super) async fn secure(
         &mut self,
         tls: &Tls,
-        waiting: &Pool,
+        waiting: &Pool<Key, Ready>,
         terms: TlsTerms,
         timeouts: &Timeouts,
     ) -> Result<(), String> {
@@ -365,7 +365,12 @@ where
 }
 
 /// TCP to one of the addresses of a name; each is judged before it is tried.
-async fn dial(way: &Way<'_>, caller: &Caller, host: &str, port: u16) -> Result<TcpStream, String> {
+pub(super) async fn dial(
+    way: &Way<'_>,
+    caller: &Caller,
+    host: &str,
+    port: u16,
+) -> Result<TcpStream, String> {
     let resolved = way.dns.resolve(host, port).await;
     let addresses = resolved.map_err(|error| words::of_dns(host, &error))?;
     let first = addresses.first();

@@ -117,6 +117,28 @@ impl Egress {
     }
 }
 
+impl Egress {
+    /// Whether a plugin may connect to a local socket at this path.
+    ///
+    /// # Errors
+    /// A text that names the path and why not.
+    pub fn check_path(&self, trusted: bool, path: &str) -> Result<(), String> {
+        let rule = self.rule.unwrap_or(EgressRule::Any);
+        if trusted && rule == EgressRule::Any {
+            return Ok(());
+        }
+        Err(match trusted {
+            true => format!(
+                "connection to unix:{path} refused by 'custom_plugins_egress' ({})",
+                rule.render()
+            ),
+            false => format!(
+                "connection to unix:{path} refused: plugins that came with the configuration have no file system"
+            ),
+        })
+    }
+}
+
 /// The IPv4 address that an IPv6 one stands for, if it does.
 fn real(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address.to_canonical() else {
@@ -296,6 +318,33 @@ mod tests {
             answer.expect_err("refused"),
             "connection to 10.0.0.1 refused by 'custom_plugins_egress' (deny-private)"
         );
+    }
+
+    #[test]
+    fn local_sockets_are_for_plugins_of_the_node() {
+        for (rule, trusted, expected) in [
+            ("", true, Ok(())),
+            ("any", true, Ok(())),
+            (
+                "deny-private",
+                true,
+                Err("refused by 'custom_plugins_egress' (deny-private)"),
+            ),
+            (
+                "allowlist",
+                true,
+                Err("refused by 'custom_plugins_egress' (allowlist)"),
+            ),
+            (
+                "any",
+                false,
+                Err("refused: plugins that came with the configuration have no file system"),
+            ),
+        ] {
+            let answer = egress(rule, "").check_path(trusted, "/s");
+            let expected = expected.map_err(|why| format!("connection to unix:/s {why}"));
+            assert_eq!(answer, expected, "{rule} {trusted}");
+        }
     }
 
     #[test]

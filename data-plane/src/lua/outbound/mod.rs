@@ -1,7 +1,8 @@
 //! How Lua plugins call other services: `resty.http`'s other half (custom-plugins.md 5.1).
 //!
 //! Read in this order: [`Outbound`] is what a worker has, [`Connection`] one connection to a service, [`OutRequest`] what
-//! is asked of it, [`Egress`] where plugins may go at all. Nothing is shared between workers, so nothing is locked.
+//! is asked of it, [`socket`] connections that speak something else, [`Egress`] where plugins may go at all. Nothing is
+//! shared between workers, so nothing is locked.
 //! What fails is a text in the words of OpenResty, for plugins compare them.
 
 pub mod bind;
@@ -10,6 +11,7 @@ mod egress;
 mod flights;
 mod pool;
 mod request;
+pub mod socket;
 #[cfg(test)]
 pub(in crate::lua) mod tests;
 mod tls;
@@ -35,7 +37,7 @@ pub use pool::Keep;
 pub use request::Draft;
 
 use flights::Flights;
-use pool::{Key, Pool};
+use pool::{Key, Pool, Ready};
 use tls::Tls;
 
 /// How plugins call out, from the settings.
@@ -143,7 +145,8 @@ pub struct Outbound {
     dns: Dns,
     tls: Tls,
     settings: Settings,
-    pool: Rc<Pool>,
+    pool: Rc<Pool<Key, Ready>>,
+    sockets: Rc<socket::Waiting>,
     flights: Rc<Flights>,
 }
 
@@ -173,6 +176,7 @@ impl Outbound {
             flights: Rc::new(Flights::new(settings.requests)),
             settings,
             pool: Rc::default(),
+            sockets: Rc::default(),
         }
     }
 
@@ -274,11 +278,14 @@ impl Outbound {
         to: &Destination,
         timeouts: &Timeouts,
     ) -> Result<Connection, String> {
-        let way = connection::Way {
+        Connection::open(slot, self.way(), caller, to, timeouts).await
+    }
+
+    fn way(&self) -> connection::Way<'_> {
+        connection::Way {
             dns: &self.dns,
             tls: &self.tls,
             egress: &self.settings.egress,
-        };
-        Connection::open(slot, way, caller, to, timeouts).await
+        }
     }
 }

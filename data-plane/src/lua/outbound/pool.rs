@@ -1,7 +1,8 @@
-//! Connections of plugins that wait for their next request.
+//! Connections of plugins that wait for their next use.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -67,27 +68,47 @@ pub(super) struct Ready {
     pub(super) served: u64,
 }
 
-struct Idle {
-    ready: Ready,
+/// What can wait.
+pub(super) trait Waits {
+    /// Whether it is still good for another use.
+    fn is_open(&self) -> bool;
+}
+
+impl Waits for Ready {
+    fn is_open(&self) -> bool {
+        !self.sender.is_closed()
+    }
+}
+
+struct Idle<R> {
+    ready: R,
     until: Option<Instant>,
 }
 
-impl Idle {
+impl<R: Waits> Idle<R> {
     fn is_fresh(&self) -> bool {
-        !self.ready.sender.is_closed() && self.until.is_none_or(|until| Instant::now() < until)
+        self.ready.is_open() && self.until.is_none_or(|until| Instant::now() < until)
     }
 }
 
 /// The idle connections of one worker.
-#[derive(Default)]
-pub(super) struct Pool {
-    idle: RefCell<HashMap<Key, VecDeque<Idle>>>,
+pub(super) struct Pool<K, R> {
+    idle: RefCell<HashMap<K, VecDeque<Idle<R>>>>,
     sweeping: Cell<bool>,
 }
 
-impl Pool {
+impl<K, R> Default for Pool<K, R> {
+    fn default() -> Self {
+        Self {
+            idle: RefCell::default(),
+            sweeping: Cell::default(),
+        }
+    }
+}
+
+impl<K: Eq + Hash + 'static, R: Waits + 'static> Pool<K, R> {
     /// The connection that was used last, if one is still open.
-    pub(super) fn take(&self, key: &Key) -> Option<Ready> {
+    pub(super) fn take(&self, key: &K) -> Option<R> {
         let mut idle = self.idle.borrow_mut();
         let waiting = idle.get_mut(key)?;
         while let Some(candidate) = waiting.pop_back() {
@@ -99,7 +120,7 @@ impl Pool {
         None
     }
 
-    pub(super) fn put(self: &Rc<Self>, key: Key, ready: Ready, keep: Keep) {
+    pub(super) fn put(self: &Rc<Self>, key: K, ready: R, keep: Keep) {
         if keep.size == 0 || self.len() >= MOST {
             return;
         }
@@ -125,7 +146,7 @@ impl Pool {
 }
 
 /// Closes what has waited too long, for as long as anything waits.
-async fn sweep(pool: std::rc::Weak<Pool>) {
+async fn sweep<K: Eq + Hash, R: Waits>(pool: std::rc::Weak<Pool<K, R>>) {
     loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let Some(pool) = pool.upgrade() else { return };

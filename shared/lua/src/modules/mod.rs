@@ -200,6 +200,11 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
     ("resty.openssl.pkey", All, OPENSSL),
     ("resty.openssl.rand", All, OPENSSL),
     ("resty.random", All, Rust(resty::random_module)),
+    (
+        "resty.redis",
+        Own,
+        InLua(include_str!("resty/redis.lua"), none),
+    ),
     ("resty.sha1", All, DIGEST),
     ("resty.sha224", All, DIGEST),
     ("resty.sha256", All, DIGEST),

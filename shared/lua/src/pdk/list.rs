@@ -274,10 +274,10 @@ const NGX: &[Declared] = &[
     declared("ngx.timer.pending_count", ALL),
     declared("ngx.location.capture", ALL),
     declared("ngx.location.capture_multi", ALL),
-    declared("ngx.socket.tcp", ALL),
-    declared("ngx.socket.udp", ALL),
-    declared("ngx.socket.stream", ALL),
-    declared("ngx.socket.connect", ALL),
+    declared("ngx.socket.tcp", WAITING),
+    declared("ngx.socket.udp", WAITING),
+    declared("ngx.socket.stream", WAITING),
+    declared("ngx.socket.connect", WAITING),
 ];
 
 /// `ngx.shared`.

@@ -607,22 +607,6 @@ fn what_is_not_there_says_so() {
             "ngx.req.socket()",
             "error: ngx.req.socket is not supported: ",
         ),
-        (
-            "ngx.socket.tcp()",
-            "error: ngx.socket.tcp is not supported: ",
-        ),
-        (
-            "ngx.socket.udp()",
-            "error: ngx.socket.udp is not supported: ",
-        ),
-        (
-            "ngx.socket.stream()",
-            "error: ngx.socket.stream is not supported: ",
-        ),
-        (
-            "ngx.socket.connect()",
-            "error: ngx.socket.connect is not supported: ",
-        ),
     ] {
         let said = said(Some(&mut asked().ctx()), Phase::Access, source);
         assert!(said.starts_with(begin), "{said}");
