@@ -4,6 +4,7 @@
 pub mod connect;
 pub mod deadline;
 pub mod dns;
+pub mod http1;
 pub mod outgoing;
 pub mod pool;
 pub mod standing;

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -68,15 +67,20 @@ impl Body for UpstreamBody {
     }
 }
 
-/// How far a request body has got.
+/// How far a request has got.
 pub struct Progress {
+    /// When something of it last moved.
     pub(crate) last: Cell<Instant>,
+    /// Whether all of it was written.
     pub(crate) ended: Cell<bool>,
+    /// Whether the next piece of its body is not here yet.
     pub(crate) waits_for_client: Cell<bool>,
+    /// Why its body broke off.
     pub(crate) client_error: Cell<Option<hyper::Error>>,
 }
 
 impl Progress {
+    /// At its beginning; `ended`: there is no body.
     pub(crate) fn new(ended: bool) -> Self {
         Self {
             last: Cell::new(Instant::now()),
@@ -85,57 +89,17 @@ impl Progress {
             client_error: Cell::new(None),
         }
     }
-}
 
-/// A request body that notes its progress.
-pub struct TrackedBody {
-    pub(crate) body: UpstreamBody,
-    pub(crate) progress: Rc<Progress>,
-}
+    /// The connection has taken some of it.
+    pub(crate) fn moved(&self) {
+        self.last.set(Instant::now());
+    }
 
-impl Body for TrackedBody {
-    type Data = Bytes;
-    type Error = BrokenOff;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        let progress = &self.progress;
-        progress.waits_for_client.set(polled.is_pending());
-        match polled {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(frame) => {
-                progress.last.set(Instant::now());
-                match frame {
-                    Some(Ok(frame)) => {
-                        progress.ended.set(self.body.is_end_stream());
-                        Poll::Ready(Some(Ok(frame)))
-                    }
-                    Some(Err(error)) => {
-                        progress.client_error.set(Some(error));
-                        Poll::Ready(Some(Err(BrokenOff)))
-                    }
-                    None => {
-                        progress.ended.set(true);
-                        Poll::Ready(None)
-                    }
-                }
-            }
+    /// The client was asked for the next piece: whether that has to be waited for.
+    pub(crate) fn asked(&self, waits: bool) {
+        self.waits_for_client.set(waits);
+        if !waits {
+            self.last.set(Instant::now());
         }
     }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
-
-/// The client's body broke off; the cause is in [`Progress`].
-#[derive(Debug, thiserror::Error)]
-#[error("the client's body broke off")]
-pub struct BrokenOff;

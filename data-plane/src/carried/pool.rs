@@ -6,9 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use hyper::client::conn::http1::SendRequest;
-
-use super::outgoing::TrackedBody;
+use super::http1::Connection;
 
 /// What must be equal for a connection to be used again (proxy-and-routing.md 8.3).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -39,16 +37,8 @@ pub struct Limits {
     pub idle_timeout: Option<Duration>,
 }
 
-/// A connection that is ready for a request.
-pub struct Pooled {
-    /// Sends the request.
-    pub sender: SendRequest<TrackedBody>,
-    /// Requests it has served.
-    pub served: u64,
-}
-
 struct Idle {
-    connection: Pooled,
+    connection: Connection,
     since: Instant,
 }
 
@@ -68,23 +58,20 @@ impl Pool {
     }
 
     /// The connection that was used last, if one is still open: the warmest, so that surplus ones age and go.
-    pub fn take(&self, key: &Key) -> Option<Pooled> {
+    pub fn take(&self, key: &Key) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let waiting = idle.get_mut(key)?;
-        while let Some(candidate) = waiting.pop_back() {
-            if !candidate.connection.sender.is_closed() && self.fresh(&candidate) {
+        while let Some(mut candidate) = waiting.pop_back() {
+            if self.fresh(&candidate) && candidate.connection.is_open() {
                 return Some(candidate.connection);
             }
         }
         None
     }
 
-    /// Keeps a connection whose response has ended, unless it is closed, used up or surplus.
-    pub fn put(&self, key: Key, connection: Pooled) {
-        if self.limits.size == 0
-            || connection.served >= self.limits.max_requests
-            || connection.sender.is_closed()
-        {
+    /// Keeps a connection whose response has ended, unless it is used up or surplus.
+    pub fn put(&self, key: Key, connection: Connection) {
+        if self.limits.size == 0 || connection.served >= self.limits.max_requests {
             return;
         }
         let mut idle = self.idle.borrow_mut();
@@ -101,7 +88,7 @@ impl Pool {
     /// Drops what is closed or has waited too long. Called now and then by the worker.
     pub fn sweep(&self) {
         self.idle.borrow_mut().retain(|_, waiting| {
-            waiting.retain(|idle| !idle.connection.sender.is_closed() && self.fresh(idle));
+            waiting.retain_mut(|idle| self.fresh(idle) && idle.connection.is_open());
             !waiting.is_empty()
         });
     }

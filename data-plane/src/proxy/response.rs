@@ -11,7 +11,6 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::body::BodyError;
 use super::ctx::{Ctx, Head, Maker};
@@ -20,6 +19,7 @@ use super::memory::Overloaded;
 use super::upstream::{Answered, Lease};
 use super::{headers, upgrade};
 use crate::carried::deadline::Guard;
+use crate::carried::http1::{AnswerBody, WireError};
 use crate::listen::Gate;
 use crate::plugins::{self, BodyUse, Chosen, Filter};
 
@@ -129,7 +129,7 @@ pub enum Source {
         /// What was read already.
         front: Bytes,
         /// The rest; `None` once it has failed or ended.
-        rest: Option<Incoming>,
+        rest: Option<AnswerBody>,
         /// Why the rest failed while it was collected.
         broken: Option<BrokenBody>,
         /// Gives the connection back.
@@ -142,8 +142,8 @@ pub enum Source {
 impl Source {
     /// An upstream's answer: its head goes into the context.
     pub fn upstream(ctx: &mut Ctx, mut answered: Answered) -> Self {
-        let headers = std::mem::take(answered.response.headers_mut());
-        let status = answered.response.status();
+        let headers = std::mem::take(&mut answered.head.headers);
+        let status = answered.head.status;
         let te_sent = ctx.request.headers.contains_key(TE);
         ctx.response = Head {
             status,
@@ -169,10 +169,9 @@ impl Source {
             upgrade::tunnel(ctx, answered);
             return Self::Bytes(Bytes::new());
         }
-        let body = answered.response.into_body();
         Self::Upstream {
             front: Bytes::new(),
-            rest: Some(body),
+            rest: Some(answered.body),
             broken: None,
             lease: Some(answered.lease),
             limit: answered.read_timeout,
@@ -388,7 +387,7 @@ type Polled = Poll<Option<Result<Frame<Bytes>, BrokenBody>>>;
 pub enum BrokenBody {
     /// The upstream's connection.
     #[error("the upstream broke off its body: {0}")]
-    Upstream(#[from] hyper::Error),
+    Upstream(#[from] WireError),
     /// Nothing came for `read_timeout`.
     #[error("the upstream sent nothing for {} ms", .0.as_millis())]
     Timeout(Duration),

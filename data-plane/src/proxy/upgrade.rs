@@ -4,13 +4,14 @@ use std::cell::Cell;
 use std::io;
 use std::time::{Duration, Instant};
 
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 
 use super::ctx::Ctx;
 use super::upstream::Answered;
 use crate::carried::deadline::within;
+use crate::carried::http1::Connection;
 use crate::runtime::Pinned;
 
 /// What one direction reads at a time, in bytes.
@@ -26,30 +27,26 @@ pub fn tunnel(ctx: &mut Ctx, answered: Answered) {
     let limit = answered.read_timeout;
     let id = ctx.id;
     tokio::task::spawn_local(async move {
-        let Answered {
-            mut response,
-            lease,
-            ..
-        } = answered;
-        let upstream = hyper::upgrade::on(&mut response);
-        if let Err(error) = pipe(client, upstream, limit, runtime).await {
+        if let Some(upstream) = answered.lease.upgraded()
+            && let Err(error) = pipe(client, upstream, limit, runtime).await
+        {
             tracing::debug!(request_id = %id, %error, "tunnel ended");
         }
         drop(turn);
-        drop(lease); // The connection was the tunnel: it serves nothing else.
     });
 }
 
 async fn pipe(
     client: OnUpgrade,
-    upstream: OnUpgrade,
+    upstream: Connection,
     limit: Duration,
     runtime: Pinned,
 ) -> io::Result<()> {
-    let upgraded =
-        |connection: Result<Upgraded, hyper::Error>| connection.map_err(io::Error::other);
-    let (client_read, client_write) = split(TokioIo::new(upgraded(client.await)?));
-    let (upstream_read, upstream_write) = split(TokioIo::new(upgraded(upstream.await)?));
+    let client = client.await.map_err(io::Error::other)?;
+    let (client_read, client_write) = split(TokioIo::new(client));
+    let (upstream, said) = upstream.into_parts();
+    let (upstream_read, upstream_write) = split(upstream);
+    let upstream_read = io::Cursor::new(said).chain(upstream_read);
     let active = Cell::new(Instant::now());
     let up = direction(client_read, upstream_write, limit, &active);
     let down = direction(upstream_read, client_write, limit, &active);

@@ -5,10 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body::Body;
-use hyper::body::Incoming;
+use http::{HeaderValue, Method, StatusCode};
 
 use super::body::{BodyError, RequestBody};
 use super::ctx::Ctx;
@@ -17,8 +14,10 @@ use crate::balancer::turn::{NoPeer, Turn};
 use crate::carried::connect::{self, ConnectError};
 use crate::carried::deadline::{Elapsed, within};
 use crate::carried::dns::DnsError;
-use crate::carried::outgoing::{Progress, TrackedBody, UpstreamBody};
-use crate::carried::pool::{Key, Pooled, TlsKey};
+use crate::carried::http1::head::{RequestHead, ResponseHead, Unsendable};
+use crate::carried::http1::{AnswerBody, Connection, Exchange, WireError};
+use crate::carried::outgoing::Progress;
+use crate::carried::pool::{Key, TlsKey};
 use crate::carried::trust::Profile;
 use crate::listen::Gate;
 use crate::lua::retry;
@@ -87,14 +86,14 @@ pub enum UpstreamError {
         /// The address.
         target: SocketAddr,
         /// What was wrong.
-        source: hyper::Error,
+        source: WireError,
     },
     /// The client's body broke off while it was being sent.
     #[error("the client's body broke off: {0}")]
     Client(hyper::Error),
     /// The request cannot be written as HTTP/1.1.
     #[error("the request cannot be sent upstream: {0}")]
-    Unsendable(http::Error),
+    Unsendable(#[from] Unsendable),
 }
 
 impl UpstreamError {
@@ -137,7 +136,7 @@ impl UpstreamError {
     fn may_pass(&self) -> bool {
         match self {
             Self::Client(_) | Self::Unsendable(_) => false,
-            Self::Response { source, .. } => !source.is_parse(),
+            Self::Response { source, .. } => !source.is_malformed(),
             _ => true,
         }
     }
@@ -177,8 +176,10 @@ struct Failed {
 
 /// An upstream's answer, and what gives its connection back.
 pub struct Answered {
-    /// The response; its body streams.
-    pub response: Response<Incoming>,
+    /// What it says before its body.
+    pub head: ResponseHead,
+    /// Its body, which streams.
+    pub body: AnswerBody,
     /// Gives the connection back to the pool once the body has ended.
     pub lease: Lease,
     /// How long the body may pause.
@@ -188,16 +189,20 @@ pub struct Answered {
 /// A connection in use.
 pub struct Lease {
     key: Key,
-    connection: Pooled,
-    body: Rc<Progress>,
+    exchange: Rc<Exchange>,
 }
 
 impl Lease {
     /// The response has ended: the connection may serve another request, unless it still sends this one.
     pub fn release(self, gate: &Gate) {
-        if self.body.ended.get() {
-            gate.pool.put(self.key, self.connection);
+        if let Some(connection) = self.exchange.give_back() {
+            gate.pool.put(self.key, connection);
         }
+    }
+
+    /// The connection, which speaks another protocol from now on.
+    pub fn upgraded(self) -> Option<Connection> {
+        self.exchange.upgraded()
     }
 }
 
@@ -332,56 +337,36 @@ async fn attempt(
         sent: false,
         stale: false,
     };
-    let mut connection = match waiting {
+    let connection = match waiting {
         Some(connection) => connection,
         None => connect(&key, plan.tls.as_deref(), plan.connect_timeout)
             .await
             .map_err(early)?,
     };
-    if connection.sender.ready().await.is_err() {
-        // Closed between the pool and here.
-        let error = UpstreamError::Connect {
-            target,
-            source: ConnectError::Closed,
-        };
-        return Err(Failed {
-            error,
-            sent: false,
-            stale: reused,
-        });
-    }
-    let (request, progress) = build(ctx, host).map_err(|e| early(UpstreamError::Unsendable(e)))?;
-    connection.served += 1;
-    let sending = connection.sender.try_send_request(request);
-    match patiently(sending, &progress, plan).await {
-        Ok(Ok(response)) => {
-            ctx.timing.answered(response.status());
+    let exchange = begin(ctx, host.as_ref(), connection)
+        .map_err(|unsendable| early(UpstreamError::Unsendable(unsendable)))?;
+    let answering = std::future::poll_fn(|cx| exchange.poll_head(cx));
+    match patiently(answering, &exchange.progress, plan).await {
+        Ok(Ok(head)) => {
+            ctx.timing.answered(head.status);
             if let Some(turn) = &ctx.turn {
-                turn.answered(response.status());
+                turn.answered(head.status);
             }
-            let lease = Lease {
-                key,
-                connection,
-                body: progress,
-            };
+            exchange.send_on(plan.write_timeout);
             Ok(Answered {
-                response,
-                lease,
+                head,
+                body: AnswerBody::new(exchange.clone()),
+                lease: Lease { key, exchange },
                 read_timeout: plan.read_timeout,
             })
         }
-        Ok(Err(mut failure)) => {
-            // hyper gives the request back when not a byte of it was written.
-            let unsent = failure.take_message();
-            let sent = unsent.is_none();
-            if let Some(request) = unsent {
-                ctx.request.body.restore(request.into_body().body);
+        Ok(Err(source)) => {
+            let sent = exchange.has_begun();
+            if !sent {
+                ctx.request.body.restore(exchange.take_body());
             }
-            let source = failure.into_error();
-            let closed =
-                source.is_incomplete_message() || source.is_canceled() || source.is_closed();
-            let stale = reused && (!sent || closed);
-            let error = match progress.client_error.take() {
+            let stale = reused && (!sent || source.is_closed());
+            let error = match exchange.progress.client_error.take() {
                 Some(client) => UpstreamError::Client(client),
                 None => UpstreamError::Response { target, source },
             };
@@ -406,14 +391,36 @@ async fn attempt(
     }
 }
 
+/// The request as plugins left it, on its connection.
+fn begin(
+    ctx: &mut Ctx,
+    host: Option<&HeaderValue>,
+    connection: Connection,
+) -> Result<Rc<Exchange>, Unsendable> {
+    let body = ctx.request.body.send();
+    let head = RequestHead {
+        method: ctx.upstream_method(),
+        path: &ctx.upstream.path,
+        query: ctx.upstream_query(),
+        host,
+        headers: &ctx.request.headers,
+        websocket: ctx.websocket,
+        had_body: ctx.request.had_body,
+    };
+    Exchange::begin(connection, &head, body).map_err(|(unsendable, body)| {
+        ctx.request.body.restore(body);
+        unsendable
+    })
+}
+
 async fn connect(
     key: &Key,
     profile: Option<&Profile>,
     limit: Duration,
-) -> Result<Pooled, UpstreamError> {
+) -> Result<Connection, UpstreamError> {
     let target = key.address;
     match within(limit, connect::connect(key, profile)).await {
-        Ok(Ok(sender)) => Ok(Pooled { sender, served: 0 }),
+        Ok(Ok(connection)) => Ok(connection),
         Ok(Err(source)) => Err(UpstreamError::Connect { target, source }),
         Err(Elapsed) => Err(UpstreamError::ConnectTimeout { target, limit }),
     }
@@ -453,57 +460,6 @@ async fn patiently<F: Future>(
     }
 }
 
-fn build(
-    ctx: &mut Ctx,
-    host: Option<HeaderValue>,
-) -> Result<(Request<TrackedBody>, Rc<Progress>), http::Error> {
-    let method = ctx.upstream_method().clone();
-    let uri = target_uri(ctx)?;
-    let body = ctx.request.body.send();
-    let mut request = Request::new(());
-    *request.method_mut() = method;
-    *request.uri_mut() = uri;
-    let headers = request.headers_mut();
-    // A copy: a retry needs them again, and so do the way back (`TE`, `Kong-Debug`) and the access log.
-    *headers = ctx.request.headers.clone();
-    // What plugins say of these is not the body's framing.
-    headers.remove(CONTENT_LENGTH);
-    headers.remove(TRANSFER_ENCODING);
-    if let Some(host) = host {
-        headers.insert(HOST, host);
-    }
-    if let UpstreamBody::Full(bytes) = &body
-        && ctx.request.had_body
-    {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-    }
-    if ctx.websocket {
-        headers.insert(CONNECTION, HeaderValue::from_static("keep-alive, Upgrade"));
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    }
-    let progress = Rc::new(Progress::new(body.is_end_stream()));
-    Ok((
-        request.map(|()| TrackedBody {
-            body,
-            progress: progress.clone(),
-        }),
-        progress,
-    ))
-}
-
-/// The request target: path and query as plugins left them.
-fn target_uri(ctx: &Ctx) -> Result<Uri, http::Error> {
-    let query = ctx.upstream_query();
-    let mut target =
-        String::with_capacity(ctx.upstream.path.len() + query.map_or(0, |q| q.len() + 1));
-    target.push_str(&ctx.upstream.path);
-    if let Some(query) = query {
-        target.push('?');
-        target.push_str(query);
-    }
-    Uri::builder().path_and_query(target).build()
-}
-
 /// The Host to send: a plugin's, the client's with `preserve_host`, the target's, else the service's.
 fn host_header(ctx: &Ctx, plan: &UpstreamPlan) -> Option<HeaderValue> {
     ctx.upstream
@@ -526,35 +482,4 @@ fn host_header(ctx: &Ctx, plan: &UpstreamPlan) -> Option<HeaderValue> {
 fn server_name(host: Option<&HeaderValue>, plan: &UpstreamPlan) -> Rc<str> {
     let text = host.and_then(|h| h.to_str().ok()).unwrap_or(&plan.host);
     Rc::from(crate::router::split_host(text, plan.port).0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::proxy::scene::Scene;
-
-    #[test]
-    fn the_framing_is_nobody_s_but_the_body_s() {
-        for (body, length) in [(Some(b"four".as_slice()), Some("4")), (None, None)] {
-            let scene = Scene {
-                method: "POST",
-                body,
-                routed: false,
-                ..Scene::default()
-            };
-            let mut ctx = scene.ctx();
-            ctx.upstream.path = "/".to_owned();
-            ctx.request.had_body = body.is_some();
-            let said = &mut ctx.request.headers;
-            said.insert(CONTENT_LENGTH, HeaderValue::from_static("99"));
-            said.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-            let (request, _) = build(&mut ctx, None).expect("a request");
-            let headers = request.headers();
-            assert!(!headers.contains_key(TRANSFER_ENCODING));
-            let sent = headers
-                .get(CONTENT_LENGTH)
-                .map(|sent| sent.to_str().expect("text"));
-            assert_eq!(sent, length);
-        }
-    }
 }

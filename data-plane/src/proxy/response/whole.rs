@@ -8,10 +8,10 @@ use http::header::{CONTENT_ENCODING, TE, TRAILER};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 
 use super::{BrokenBody, Source, Wanting, bodyless};
 use crate::carried::deadline::{Elapsed, within};
+use crate::carried::http1::AnswerBody;
 use crate::listen::Gate;
 use crate::plugins::BodyUse;
 use crate::plugins::transform::encoding::{self, Coded, Coding, DecodeError};
@@ -164,7 +164,7 @@ pub(super) enum End {
 
 pub(super) async fn until_end(
     read: &mut Gather,
-    rest: &mut Incoming,
+    rest: &mut AnswerBody,
     limit: Duration,
 ) -> Result<End, Overloaded> {
     let mut trailers = None;
@@ -276,7 +276,7 @@ pub(super) fn discard(source: Source, gate: &Rc<Gate>) {
     }
 }
 
-async fn read_off(mut rest: Incoming, lease: Lease, gate: Rc<Gate>) {
+async fn read_off(mut rest: AnswerBody, lease: Lease, gate: Rc<Gate>) {
     let reading = async {
         let mut left = NOT_WANTED;
         while let Some(frame) = rest.frame().await {
