@@ -55,3 +55,8 @@ fn the_corpus_of_entries_is_read_as_the_obvious_reading_does() {
 fn the_corpus_of_coded_bodies_is_opened_within_the_limit() {
     replay("coding", targets::coding);
 }
+
+#[test]
+fn the_corpus_of_answers_is_read_the_same_however_it_is_cut() {
+    replay("answer", targets::answer);
+}

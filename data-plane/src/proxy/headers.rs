@@ -31,10 +31,30 @@ const PROXY_LATENCY: HeaderName = HeaderName::from_static("x-kong-proxy-latency"
 const RESPONSE_LATENCY: HeaderName = HeaderName::from_static("x-kong-response-latency");
 const UPSTREAM_STATUS: HeaderName = HeaderName::from_static("x-kong-upstream-status");
 
+/// About how many headers the gateway adds, either way.
+const ADDED: usize = 10;
+
 /// Removes what belongs to the client's connection alone. Walks nothing when the usual headers are absent.
 ///
 /// Answers whether the client asked for a WebSocket.
 pub fn strip_request(headers: &mut HeaderMap) -> bool {
+    let hop = |name: &HeaderName| {
+        matches!(
+            name.as_str(),
+            "connection"
+                | "te"
+                | "upgrade"
+                | "keep-alive"
+                | "proxy"
+                | "proxy-connection"
+                | "expect"
+                | "transfer-encoding"
+                | "content-length"
+        )
+    };
+    if !headers.keys().any(hop) {
+        return false;
+    }
     if headers.contains_key(CONNECTION) {
         remove_listed(headers);
         headers.remove(CONNECTION);
@@ -108,6 +128,7 @@ pub fn forwarded(ctx: &mut Ctx, stripped_prefix: Option<&str>) {
     let host = forwarded_host(ctx.request.host.as_ref());
     let path = HeaderValue::from_str(ctx.request.raw_path()).ok();
     let headers = &mut ctx.request.headers;
+    headers.reserve(ADDED); // The map grows once, not again and again.
     let chain = appended(headers, &FORWARDED_FOR, &conn.peer_text, &ip_text);
     headers.insert(FORWARDED_FOR, chain);
     headers.insert(REAL_IP, ip_text);
@@ -199,13 +220,17 @@ pub fn finish_request(ctx: &mut Ctx) {
     if upstream_id {
         headers.insert(REQUEST_ID, ctx.id.header());
     }
-    headers.remove(CONTENT_LENGTH);
-    headers.remove(TRANSFER_ENCODING);
-    headers.remove(CONNECTION);
 }
 
 /// Removes what belongs to the upstream's connection alone (6.2).
 pub fn strip_response(headers: &mut HeaderMap, te_sent: bool) {
+    let hop = |name: &HeaderName| match name.as_str() {
+        "connection" | "keep-alive" | "upgrade" | "transfer-encoding" | "trailer" | "x-pad" => true,
+        name => name.starts_with("x-accel-"),
+    };
+    if !headers.keys().any(hop) {
+        return;
+    }
     if headers.contains_key(CONNECTION) {
         remove_listed(headers);
         headers.remove(CONNECTION);
@@ -242,12 +267,13 @@ pub fn finish_response(ctx: &mut Ctx) {
     let names_charset = !ctx.response.is_typed;
     let server_named = ctx.response.server_named;
     let headers = &mut ctx.response.headers;
+    headers.reserve(ADDED);
     if proxied {
         if on.upstream_latency {
-            headers.insert(UPSTREAM_LATENCY, HeaderValue::from(timing.upstream_ms()));
+            headers.insert(UPSTREAM_LATENCY, number(timing.upstream_ms()));
         }
         if on.proxy_latency {
-            headers.insert(PROXY_LATENCY, HeaderValue::from(timing.proxy_ms(started)));
+            headers.insert(PROXY_LATENCY, number(timing.proxy_ms(started)));
         }
         if on.upstream_status
             && let Some(status) = timing.upstream_status
@@ -263,7 +289,7 @@ pub fn finish_response(ctx: &mut Ctx) {
         }
     } else if on.response_latency {
         let latency = started.elapsed().as_millis() as u64;
-        headers.insert(RESPONSE_LATENCY, HeaderValue::from(latency));
+        headers.insert(RESPONSE_LATENCY, number(latency));
     }
     if names_charset {
         name_charset(headers);
@@ -285,28 +311,49 @@ pub fn finish_response(ctx: &mut Ctx) {
 
 /// Names UTF-8 as the charset of a text that names none, as Kong's web server does for these types (recorded answers).
 fn name_charset(headers: &mut HeaderMap) {
+    /// With the charset named.
     const TEXTS: [&str; 6] = [
-        "text/html",
-        "text/plain",
-        "text/xml",
-        "text/vnd.wap.wml",
-        "application/javascript",
-        "application/rss+xml",
+        "text/html; charset=UTF-8",
+        "text/plain; charset=UTF-8",
+        "text/xml; charset=UTF-8",
+        "text/vnd.wap.wml; charset=UTF-8",
+        "application/javascript; charset=UTF-8",
+        "application/rss+xml; charset=UTF-8",
     ];
-    let Some(value) = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-    else {
+    const NAMED: &str = "; charset=UTF-8";
+    let Some(value) = headers.get_mut(CONTENT_TYPE) else {
         return;
     };
-    let essence = value.split(';').next().unwrap_or("").trim_end();
-    if !TEXTS.iter().any(|text| essence.eq_ignore_ascii_case(text))
-        || value.to_ascii_lowercase().contains("charset=")
-    {
+    let Ok(text) = value.to_str() else {
         return;
+    };
+    let essence = text.split(';').next().unwrap_or("").trim_end();
+    let known = |named: &&&str| {
+        let plain = named.len() - NAMED.len();
+        essence.len() == plain && essence.eq_ignore_ascii_case(&named[..plain])
+    };
+    let Some(named) = TEXTS.iter().find(known) else {
+        return;
+    };
+    let named = if named.starts_with(text) {
+        Ok(HeaderValue::from_static(named))
+    } else if text.to_ascii_lowercase().contains("charset=") {
+        return;
+    } else {
+        HeaderValue::from_str(&format!("{text}{NAMED}"))
+    };
+    if let Ok(named) = named {
+        *value = named;
     }
-    if let Ok(named) = HeaderValue::from_str(&format!("{value}; charset=UTF-8")) {
-        headers.insert(CONTENT_TYPE, named);
+}
+
+/// A number as a header's value.
+fn number(number: u64) -> HeaderValue {
+    const DIGITS: &str = "0123456789";
+    match usize::try_from(number) {
+        // Most times are a few milliseconds: these need no memory.
+        Ok(digit @ 0..=9) => HeaderValue::from_static(&DIGITS[digit..=digit]),
+        _ => HeaderValue::from(number),
     }
 }
 
@@ -394,11 +441,21 @@ mod tests {
             ("Text/HTML", "Text/HTML; charset=UTF-8"),
             ("text/plain; charset=latin1", "text/plain; charset=latin1"),
             ("application/json", "application/json"),
+            ("text/plain;", "text/plain; charset=UTF-8"),
+            ("text/plain; a=b", "text/plain; a=b; charset=UTF-8"),
+            ("text/plainer", "text/plainer"),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(before));
             name_charset(&mut headers);
             assert_eq!(headers[CONTENT_TYPE], after);
+        }
+    }
+
+    #[test]
+    fn a_number_is_written_in_digits() {
+        for number in [0, 1, 9, 10, 99, u64::MAX] {
+            assert_eq!(super::number(number), number.to_string().as_str());
         }
     }
 

@@ -3,6 +3,7 @@
 //! An input is readable: steps on its first line, separated by `;`, words separated by a blank; behind it what they
 //! are applied to.
 
+mod answer;
 mod coding;
 mod form;
 mod json;
@@ -10,6 +11,7 @@ mod multipart;
 mod pair;
 mod template;
 
+pub use answer::run as answer;
 pub use coding::run as coding;
 pub use form::run as form;
 pub use json::run as json;

@@ -74,10 +74,13 @@ impl RequestHead<'_> {
             line(out, HOST.as_str(), host.as_bytes());
         }
         for (name, value) in self.headers {
-            let ours = *name == CONTENT_LENGTH
-                || *name == TRANSFER_ENCODING
-                || *name == HOST && self.host.is_some()
-                || self.websocket && (*name == CONNECTION || *name == UPGRADE);
+            // A plugin may have set these.
+            let ours = match name.as_str() {
+                "content-length" | "transfer-encoding" | "connection" => true,
+                "host" => self.host.is_some(),
+                "upgrade" => self.websocket,
+                _ => false,
+            };
             if !ours {
                 line(out, name.as_str(), value.as_bytes());
             }
