@@ -31,7 +31,7 @@ const PROXY_LATENCY: HeaderName = HeaderName::from_static("x-kong-proxy-latency"
 const RESPONSE_LATENCY: HeaderName = HeaderName::from_static("x-kong-response-latency");
 const UPSTREAM_STATUS: HeaderName = HeaderName::from_static("x-kong-upstream-status");
 
-/// About how many headers the gateway adds, either way.
+/// About how many headers the upstream is told.
 const ADDED: usize = 10;
 
 /// Removes what belongs to the client's connection alone. Walks nothing when the usual headers are absent.
@@ -267,7 +267,6 @@ pub fn finish_response(ctx: &mut Ctx) {
     let names_charset = !ctx.response.is_typed;
     let server_named = ctx.response.server_named;
     let headers = &mut ctx.response.headers;
-    headers.reserve(ADDED);
     if proxied {
         if on.upstream_latency {
             headers.insert(UPSTREAM_LATENCY, number(timing.upstream_ms()));

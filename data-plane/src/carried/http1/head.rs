@@ -17,6 +17,8 @@ use crate::carried::outgoing::UpstreamBody;
 
 /// The longest head of a response, in bytes.
 const LONGEST: usize = 256 * 1024;
+/// Room for the headers that the gateway will add.
+const ADDED: usize = 10;
 /// The most headers of a response.
 const MOST_HEADERS: usize = 128;
 
@@ -221,7 +223,7 @@ pub fn read(read: &mut BytesMut, looked: &mut usize) -> Result<Option<ResponseHe
     }
     // The values stay where they were read.
     let text = read.split_to(length).freeze();
-    let mut headers = HeaderMap::with_capacity(lines.len());
+    let mut headers = HeaderMap::with_capacity(lines.len() + ADDED);
     for (name, place) in lines {
         let value = match place.is_empty() {
             true => HeaderValue::from_static(""),
