@@ -14,6 +14,7 @@ pub mod ngx;
 mod others;
 mod pl;
 mod resty;
+pub use resty::openssl::certificate;
 #[cfg(test)]
 mod tests;
 
@@ -54,7 +55,10 @@ const TOOL: Opening = InLua(include_str!("kong/small.lua"), kong::natives);
 const DIGEST: Opening = InLua(include_str!("resty/digest.lua"), resty::digests);
 
 /// The same for OpenSSL.
-const OPENSSL: Opening = InLua(include_str!("resty/openssl.lua"), resty::signatures);
+const OPENSSL: Opening = InLua(include_str!("resty/openssl.lua"), resty::digests);
+
+/// And for certificates.
+const X509: Opening = InLua(include_str!("resty/openssl/x509.lua"), resty::keys);
 
 /// Every module, by name.
 static MODULES: &[(&str, Sharing, Opening)] = &[
@@ -194,11 +198,24 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
         InLua(include_str!("resty/lrucache.lua"), none),
     ),
     ("resty.md5", All, DIGEST),
+    (
+        "resty.openssl.bn",
+        All,
+        InLua(include_str!("resty/openssl/bn.lua"), none),
+    ),
     ("resty.openssl.digest", All, OPENSSL),
     ("resty.openssl.hmac", All, OPENSSL),
     ("resty.openssl.mac", All, OPENSSL),
-    ("resty.openssl.pkey", All, OPENSSL),
+    (
+        "resty.openssl.pkey",
+        All,
+        InLua(include_str!("resty/openssl/pkey.lua"), resty::keys),
+    ),
     ("resty.openssl.rand", All, OPENSSL),
+    ("resty.openssl.x509", All, X509),
+    ("resty.openssl.x509.altname", All, X509),
+    ("resty.openssl.x509.extension", All, X509),
+    ("resty.openssl.x509.name", All, X509),
     ("resty.random", All, Rust(resty::random_module)),
     (
         "resty.redis",

@@ -3,6 +3,7 @@
 mod asymmetric;
 mod digest;
 mod ipmatcher;
+pub mod openssl;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use crate::native::{self, Raise};
 pub(super) use asymmetric::natives as signatures;
 pub(super) use digest::natives as digests;
 pub(super) use ipmatcher::natives as nets;
+pub(super) use openssl::natives as keys;
 
 /// The longest run of random bytes that may be asked for at once.
 const LONGEST_RANDOM: usize = 1 << 20;

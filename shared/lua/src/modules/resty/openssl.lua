@@ -1,8 +1,8 @@
--- resty.openssl.digest, .hmac, .mac, .pkey and .rand: their common methods. One file, which is told its name.
--- Given: natives of signatures and digests, and the name.
+-- resty.openssl.digest, .hmac, .mac and .rand: their common methods. One file, which is told its name.
+-- Given: natives of digests, and the name.
 local natives, name = ...
 
-local error, lower, gsub, match, setmetatable, type = error, string.lower, string.gsub, string.match, setmetatable, type
+local error, lower, gsub, select, setmetatable, tostring, type = error, string.lower, string.gsub, select, setmetatable, tostring, type
 
 -- `SHA-256`, `sha256`: one digest.
 local function known(of)
@@ -24,9 +24,12 @@ function modules.digest()
   local methods = {}
   local meta = object(methods)
 
+  -- What it was fed is kept: a key that signs a digest signs that.
   function methods:update(...)
     for i = 1, select("#", ...) do
-      natives.update(self._digest, (select(i, ...)))
+      local text = select(i, ...)
+      natives.update(self._digest, text)
+      self._texts[#self._texts + 1] = text
     end
     return true
   end
@@ -39,7 +42,7 @@ function modules.digest()
   end
 
   function methods:reset()
-    self._digest = natives.new(self._name)
+    self._digest, self._texts = natives.new(self._name), {}
     return true
   end
 
@@ -49,7 +52,7 @@ function modules.digest()
       if not digest then
         return nil, 'digest.new: invalid digest type "' .. tostring(of) .. '"'
       end
-      return setmetatable({ _digest = digest, _name = known(of) }, meta)
+      return setmetatable({ _digest = digest, _name = known(of), _texts = {} }, meta)
     end,
   }
 end
@@ -115,68 +118,6 @@ function modules.rand()
         return nil, "expect a number at #1"
       end
       return require("resty.random").bytes(count, true)
-    end,
-  }
-end
-
-function modules.pkey()
-  local methods = {}
-  local meta = object(methods)
-
-  -- The digest names the scheme of RSA; a curve has its own digest.
-  local function schemes(of, padding)
-    local size = match(known(of or "sha256"), "^sha(%d+)$") or "256"
-    if padding == 6 or padding == "pss" then
-      return { "PS" .. size }
-    elseif of then
-      return { "RS" .. size, "ES" .. size .. "-asn1" }
-    end
-    return { "RS256", "ES256-asn1", "ES384-asn1", "ES512-asn1", "EdDSA" }
-  end
-
-  local function first(of, padding, try)
-    local said
-    for _, scheme in ipairs(schemes(of, padding)) do
-      local answer, why = try(scheme)
-      if answer ~= nil then
-        return answer
-      end
-      said = said or why
-    end
-    return nil, "pkey: " .. tostring(said)
-  end
-
-  function methods:sign(text, of, padding)
-    if type(text) ~= "string" then
-      return nil, "pkey:sign: expect a string at #1"
-    end
-    return first(of, padding, function(scheme)
-      return natives.sign(scheme, self._pem, text)
-    end)
-  end
-
-  function methods:verify(signature, text, of, padding)
-    if type(signature) ~= "string" or type(text) ~= "string" then
-      return nil, "pkey:verify: expect strings at #1 and #2"
-    end
-    return first(of, padding, function(scheme)
-      return natives.verify(scheme, self._pem, text, signature)
-    end)
-  end
-
-  function methods:is_private()
-    return natives.is_private(self._pem)
-  end
-
-  return {
-    PADDINGS = { RSA_PKCS1_PADDING = 1, RSA_PKCS1_PSS_PADDING = 6 },
-    new = function(pem)
-      if type(pem) ~= "string" then
-        return nil, "pkey.new: expected a key in PEM"
-      elseif not natives.is_key(pem) then
-        return nil, "pkey.new: the key cannot be read"
-      end
-      return setmetatable({ _pem = pem }, meta)
     end,
   }
 end
