@@ -130,6 +130,15 @@ impl<'l> Host<'l> {
         Ok(())
     }
 
+    /// One that is written in Lua, over functions that look at the phase themselves.
+    ///
+    /// # Panics
+    /// See [`Host::function`].
+    pub fn written(&mut self, name: &'static str, function: Function) {
+        self.take(name);
+        self.functions.push((name, function));
+    }
+
     /// A value under a dotted name, such as a constant.
     ///
     /// # Errors

@@ -34,19 +34,8 @@ pub fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     host.function("ngx.socket.udp", move |_, _: MultiValue| {
         Ok(udp.call::<Value>(())?)
     })?;
-    host.waiting("ngx.socket.connect", move |_, given: MultiValue| {
-        let tcp = tcp.clone();
-        async move {
-            let socket: Table = tcp.call(())?;
-            let connect: Function = socket.get("connect")?;
-            let given = (&socket, given);
-            let (done, said): (Value, Value) = connect.call_async(given).await?;
-            Ok(match done {
-                Value::Nil => (done, said),
-                _ => (Value::Table(socket), Value::Nil),
-            })
-        }
-    })
+    host.written("ngx.socket.connect", faces.get("connect")?);
+    Ok(())
 }
 
 /// A socket in a plugin's hands.

@@ -187,9 +187,19 @@ function udp:close()
   return native.close_datagrams(held(self, "close"))
 end
 
+local function new()
+  return setmetatable({ held = native.tcp() }, tcp_meta)
+end
+
 return {
-  tcp = function()
-    return setmetatable({ held = native.tcp() }, tcp_meta)
+  tcp = new,
+  connect = function(...)
+    local socket = new()
+    local done, err = socket:connect(...)
+    if not done then
+      return nil, err
+    end
+    return socket
   end,
   udp = function()
     return setmetatable({ held = native.udp() }, udp_meta)
