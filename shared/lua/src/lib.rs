@@ -31,7 +31,7 @@ pub use check::answer_schemas;
 pub use coroutine::Coroutine;
 pub use error::Failure;
 pub use mlua;
-pub use native::{Raise, function, waiting_function};
+pub use native::{Raise, Text, function, string, waiting_function};
 pub use running::Running;
 pub use script::{Kind, Script};
 pub use state::{Options, State, header_names};

@@ -3,10 +3,16 @@
 
 use std::future::Future;
 
-use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue, Result, Table, Value};
+use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue, Result, Value};
 
 use crate::coroutine;
 use crate::state::said;
+
+mod direct;
+#[cfg(test)]
+mod tests;
+
+pub use direct::{Text, string};
 
 /// Why a function does not answer.
 #[derive(Debug)]
@@ -35,14 +41,12 @@ impl From<mlua::Error> for Raise {
     }
 }
 
-/// Where the Lua side of [`function`] is kept.
-const RAISING: &str = "headgate.raising";
-/// Where that of [`waiting_function`] is.
+/// Where the Lua side of [`waiting_function`] is kept.
 const WAITING: &str = "headgate.waiting";
 
 /// Prepares a machine for [`function`] and [`waiting_function`].
 pub(crate) fn prepare(lua: &Lua) -> Result<()> {
-    let sides: Table = lua
+    let waiting: Function = lua
         .load(
             "local waiting = ...
              local error, yield = error, coroutine.yield
@@ -58,23 +62,16 @@ pub(crate) fn prepare(lua: &Lua) -> Result<()> {
                end
                return first, ...
              end
-             return {
-               raising = function(f)
-                 return function(...)
-                   return pass(f(...))
-                 end
-               end,
-               waiting = function(f)
-                 return function(...)
-                   return pass(settled(f(...)))
-                 end
-               end,
-             }",
+             return function(f)
+               return function(...)
+                 return pass(settled(f(...)))
+               end
+             end",
         )
         .set_name("=engine")
         .call(coroutine::mark())?;
-    lua.set_named_registry_value(RAISING, sides.get::<Function>("raising")?)?;
-    lua.set_named_registry_value(WAITING, sides.get::<Function>("waiting")?)
+    lua.set_named_registry_value(WAITING, waiting)?;
+    direct::prepare(lua)
 }
 
 /// A function for Lua. `run` gets its arguments and must not call Lua that could run for long.
@@ -89,14 +86,7 @@ where
     A: FromLuaMulti,
     R: IntoLuaMulti,
 {
-    let plain = lua.create_function(move |lua, arguments: MultiValue| {
-        let answer = A::from_lua_multi(arguments, lua)
-            .map_err(Raise::from)
-            .and_then(|arguments| run(lua, arguments))
-            .and_then(|answer| Ok(answer.into_lua_multi(lua)?));
-        answered(lua, answer)
-    })?;
-    lua.named_registry_value::<Function>(RAISING)?.call(plain)
+    direct::function(lua, run)
 }
 
 /// A function for Lua that may wait: the coroutine that calls it yields to the worker until the future is done. Only for
