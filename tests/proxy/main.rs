@@ -10,6 +10,7 @@ mod settings;
 mod streams;
 mod terminates;
 mod upstream_tls;
+mod wire;
 
 use serde_json::{Value, json};
 use tests::{Gateway, Setup, Upstream};
