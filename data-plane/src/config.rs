@@ -12,6 +12,7 @@ use shared::settings::{
     TrustedCertificates, UntrustedLua, UpstreamTokens, Violation, Words, Workers,
 };
 
+use crate::lua::limits::{ByPhase, Limits};
 use crate::lua::outbound::{self, Allowed, Egress};
 use crate::lua::stores::{self, DictSizes};
 
@@ -200,6 +201,47 @@ pub struct Config {
     #[setting(default = "on")]
     pub lua_jit: LuaJit,
 
+    /// The memory, in bytes, that Lua may take on each thread. What wants more fails; a thread's Lua is made anew when it
+    /// holds three quarters of it for good.
+    #[setting(default = "256m")]
+    pub lua_memory_limit: Size,
+
+    /// The memory, in bytes, that one Lua plugin may hold on each thread, in its variables and what they lead to. More is
+    /// logged; found three times within ten minutes, it suspends the plugin on that thread for a minute: its calls fail, and
+    /// it is loaded anew.
+    #[setting(default = "64m")]
+    pub custom_plugins_memory: Size,
+
+    /// The CPU seconds that `init_worker` and `configure` of a Lua plugin may use.
+    #[setting(default = "1")]
+    pub lua_cpu_limit_init: Seconds,
+
+    /// The CPU seconds that a Lua plugin may use in each of `certificate`, `rewrite`, `access` and `response`, and functions
+    /// of `pre-function` and `post-function` there.
+    #[setting(default = "0.1")]
+    pub lua_cpu_limit_request: Seconds,
+
+    /// The CPU seconds that a Lua plugin may use in `header_filter`, in `log`, and in `body_filter` for each piece.
+    #[setting(default = "0.05")]
+    pub lua_cpu_limit_filter: Seconds,
+
+    /// The CPU seconds that the callback of a timer may use.
+    #[setting(default = "1")]
+    pub lua_cpu_limit_timer: Seconds,
+
+    /// The seconds after which `init_worker` and `configure` are ended, waiting included.
+    #[setting(default = "5")]
+    pub lua_wall_limit_init: Seconds,
+
+    /// The seconds after which a call in `certificate`, `rewrite`, `access` or `response` is ended, waiting included; its
+    /// request is answered with 500.
+    #[setting(default = "60")]
+    pub lua_wall_limit_request: Seconds,
+
+    /// The seconds after which the callback of a timer is ended, waiting included.
+    #[setting(default = "60")]
+    pub lua_wall_limit_timer: Seconds,
+
     /// Lets plugins that came with the configuration have timers (`ngx.timer`), as those of the node's own folder may.
     #[setting(default = "off")]
     pub custom_plugins_timers: bool,
@@ -223,7 +265,23 @@ impl Config {
         );
         lua::Options {
             jit: self.lua_jit,
+            memory: self.lua_memory_limit.bytes(),
             ..options
+        }
+    }
+
+    /// What calls of Lua may use.
+    pub fn lua_limits(&self) -> ByPhase {
+        let limits = |cpu: Seconds, wall: Seconds| Limits {
+            cpu: cpu.0,
+            wall: wall.0,
+        };
+        let wall = self.lua_wall_limit_request;
+        ByPhase {
+            init: limits(self.lua_cpu_limit_init, self.lua_wall_limit_init),
+            request: limits(self.lua_cpu_limit_request, wall),
+            filter: limits(self.lua_cpu_limit_filter, wall),
+            timer: limits(self.lua_cpu_limit_timer, self.lua_wall_limit_timer),
         }
     }
 
@@ -261,12 +319,35 @@ impl Config {
     }
 }
 
+/// What Lua and all its modules fit into.
+const LEAST_LUA_MEMORY: u64 = 16 << 20;
+
 fn check(config: &Config) -> Vec<Violation> {
     let mut found = match (&config.ssl_cert, &config.ssl_cert_key) {
         (Some(_), None) => vec![Violation::new("ssl_cert_key", "is needed beside ssl_cert")],
         (None, Some(_)) => vec![Violation::new("ssl_cert", "is needed beside ssl_cert_key")],
         _ => Vec::new(),
     };
+    let limits = [
+        ("lua_cpu_limit_init", config.lua_cpu_limit_init),
+        ("lua_cpu_limit_request", config.lua_cpu_limit_request),
+        ("lua_cpu_limit_filter", config.lua_cpu_limit_filter),
+        ("lua_cpu_limit_timer", config.lua_cpu_limit_timer),
+        ("lua_wall_limit_init", config.lua_wall_limit_init),
+        ("lua_wall_limit_request", config.lua_wall_limit_request),
+        ("lua_wall_limit_timer", config.lua_wall_limit_timer),
+    ];
+    for (name, limit) in limits {
+        if limit.0.is_zero() {
+            found.push(Violation::new(name, "0 lets nothing run: give more"));
+        }
+    }
+    if config.lua_memory_limit.0 < LEAST_LUA_MEMORY {
+        found.push(Violation::new(
+            "lua_memory_limit",
+            "Lua itself and its modules need 16m",
+        ));
+    }
     let followed = !config.control_plane.0.is_empty() || config.join.is_some();
     if config.declarative_config.is_some() && followed {
         found.push(Violation::new(
@@ -311,6 +392,24 @@ mod tests {
         assert!(check(&with(Some("c"), Some("k"))).is_empty());
         assert_eq!(check(&with(Some("c"), None))[0].name, "ssl_cert_key");
         assert_eq!(check(&with(None, Some("k")))[0].name, "ssl_cert");
+    }
+
+    #[test]
+    fn lua_gets_some_time_and_some_memory() {
+        let seconds = |seconds| Seconds(std::time::Duration::from_millis(seconds));
+        let config = Config {
+            lua_cpu_limit_filter: seconds(0),
+            lua_wall_limit_request: seconds(0),
+            lua_memory_limit: Size(1 << 20),
+            ..Config::default()
+        };
+        let found: Vec<_> = check(&config).into_iter().map(|found| found.name).collect();
+        let named = [
+            "lua_cpu_limit_filter",
+            "lua_wall_limit_request",
+            "lua_memory_limit",
+        ];
+        assert_eq!(found, named);
     }
 
     #[test]

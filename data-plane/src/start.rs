@@ -138,6 +138,8 @@ impl Running {
 /// See [`StartError`]; nothing is left running.
 pub fn start(config: Config) -> Result<Running, StartError> {
     crate::lua::worker::configure(config.lua());
+    crate::lua::limits::set(config.lua_limits());
+    crate::lua::weight::limit(config.custom_plugins_memory.bytes());
     crate::lua::worker::allow_streamed_timers(config.custom_plugins_timers);
     let catalog = Arc::new(config.catalog()?);
     let workers = config.workers.count();

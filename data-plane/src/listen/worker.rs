@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use hyper::body::Incoming;
@@ -139,6 +139,7 @@ async fn housekeeping(gate: Rc<Gate>, drain: CancellationToken) {
     while drain.run_until_cancelled(tick.tick()).await.is_some() {
         gate.pool.sweep();
         gate.forget_old();
+        lua::weight::look(Instant::now());
     }
 }
 

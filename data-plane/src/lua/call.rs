@@ -19,6 +19,7 @@ use lua::pdk::Phase;
 use lua::{Failure, Raise, Running, State};
 
 use super::health::{self, Shard};
+pub use super::limits::Limits;
 use super::ngx::output;
 use super::outbound::socket::Owned;
 use super::threads::{self, Threads};
@@ -26,6 +27,7 @@ use super::trace::{self, Watch};
 use crate::carried::deadline::{Elapsed, Guard};
 use crate::plugins::{Answer, Hello};
 use crate::proxy::ctx::Ctx;
+use crate::proxy::request_id::RequestId;
 use uuid::Uuid;
 
 /// Whose code runs.
@@ -62,6 +64,11 @@ impl Identity {
     pub fn living(mut self, alive: &Arc<()>) -> Self {
         self.alive = Some(Arc::downgrade(alive));
         self
+    }
+
+    /// This worker's counters of it.
+    pub(super) fn health(&self) -> &Shard {
+        &self.health
     }
 
     /// Whether the code has been replaced.
@@ -103,6 +110,14 @@ pub enum About<'c> {
 }
 
 impl<'c> About<'c> {
+    /// Which request, if it is about one.
+    pub fn request_id(&self) -> Option<RequestId> {
+        match self {
+            Self::Request(ctx) => Some(ctx.id),
+            Self::Hello(_) => None,
+        }
+    }
+
     /// A call about it that is not running yet.
     pub fn call(self, phase: Phase, plugin: Rc<Identity>) -> Call<'c> {
         match self {
@@ -156,7 +171,7 @@ impl Outcome {
             Self::Returned(_) | Self::Halted(_) => None,
             Self::Failed(failure) => Some(failure.to_string()),
             Self::TimedOut(Duration::ZERO) => Some(WAITS.to_owned()),
-            Self::TimedOut(limit) => Some(format!("not done after {} s", limit.as_secs())),
+            Self::TimedOut(limit) => Some(format!("not done after {} s", limit.as_secs_f64())),
         }
     }
 }
@@ -339,44 +354,6 @@ struct Main {
     returned: Option<MultiValue>,
     /// CPU time that all of them may still use.
     left: Duration,
-}
-
-/// What a call may use.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// CPU time of the thread.
-    pub cpu: Duration,
-    /// Time on the clock.
-    pub wall: Duration,
-}
-
-impl Limits {
-    /// What a handler may use in a phase (2.3).
-    pub fn of(phase: Phase) -> Self {
-        let ms = Duration::from_millis;
-        match phase {
-            Phase::Init | Phase::InitWorker | Phase::Configure => Limits {
-                cpu: ms(1_000),
-                wall: ms(5_000),
-            },
-            Phase::Timer => Limits {
-                cpu: ms(1_000),
-                wall: ms(60_000),
-            },
-            Phase::HeaderFilter | Phase::BodyFilter | Phase::Log | Phase::Balancer => Limits {
-                cpu: ms(50),
-                wall: ms(60_000),
-            },
-            Phase::Certificate
-            | Phase::Rewrite
-            | Phase::Access
-            | Phase::Response
-            | Phase::Preread => Limits {
-                cpu: ms(100),
-                wall: ms(60_000),
-            },
-        }
-    }
 }
 
 /// Acts on the current call. Within `act` there is none: it must not run Lua that asks for it.

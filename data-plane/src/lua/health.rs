@@ -52,6 +52,10 @@ pub struct Health {
 pub struct Shard {
     of: Option<Arc<Health>>,
     phases: [Counters; PHASES.len()],
+    /// Bytes of Lua memory that it holds there.
+    memory: AtomicU64,
+    /// Whether it may not run there.
+    suspended: AtomicBool,
 }
 
 #[derive(Default)]
@@ -81,6 +85,10 @@ pub struct Summary {
     pub unhealthy: bool,
     /// What the last failure said.
     pub last_error: Option<String>,
+    /// Bytes of Lua memory that it held when workers last weighed it, all together.
+    pub memory: u64,
+    /// On how many workers it is suspended.
+    pub suspended: u32,
 }
 
 /// This worker's counters of a plugin.
@@ -128,7 +136,8 @@ impl Reports {
         };
         let flipped = summaries.iter().any(|now| {
             let before = told.iter().find(|told| told.name == now.name);
-            before.is_some_and(|told| told.unhealthy) != now.unhealthy
+            let before = before.map_or((false, 0), |told| (told.unhealthy, told.suspended));
+            before != (now.unhealthy, now.suspended)
         });
         let over = at.is_none_or(|at| now.saturating_duration_since(at) >= REPORT);
         if !(flipped || over && summaries != told) {
@@ -140,6 +149,8 @@ impl Reports {
             errors: summary.errors,
             unhealthy: summary.unhealthy,
             last_error: summary.last_error.clone().unwrap_or_default(),
+            memory: summary.memory,
+            suspended: summary.suspended,
         });
         let plugins = plugins.collect();
         self.last = Some((now, summaries));
@@ -207,23 +218,48 @@ pub fn render(out: &mut String) {
             }
         }
     }
-    let metric = "headgate_lua_plugin_unhealthy";
-    let _ = writeln!(
-        out,
-        "# HELP {metric} Whether a plugin fails in at least half of its calls just now.\n# TYPE {metric} gauge"
-    );
-    for health in &plugins {
-        let summary = health.summary();
-        let _ = writeln!(
-            out,
-            "{metric}{{plugin=\"{}\"}} {}",
-            summary.name,
-            u8::from(summary.unhealthy)
-        );
+    type Gauge = fn(&Summary) -> u64;
+    let gauges: [(&str, &str, Gauge); 3] = [
+        (
+            "headgate_lua_plugin_unhealthy",
+            "Whether a plugin fails in at least half of its calls just now.",
+            |summary| summary.unhealthy.into(),
+        ),
+        (
+            "headgate_lua_plugin_memory_bytes",
+            "Lua memory that a plugin held on all workers when they last weighed it.",
+            |summary| summary.memory,
+        ),
+        (
+            "headgate_lua_plugin_suspended_workers",
+            "Workers on which a plugin may not run, since it held too much memory.",
+            |summary| summary.suspended.into(),
+        ),
+    ];
+    let summaries: Vec<_> = plugins.iter().map(|health| health.summary()).collect();
+    for (metric, help, read) in gauges {
+        let _ = writeln!(out, "# HELP {metric} {help}\n# TYPE {metric} gauge");
+        for summary in &summaries {
+            let (name, value) = (&summary.name, read(summary));
+            let _ = writeln!(out, "{metric}{{plugin=\"{name}\"}} {value}");
+        }
     }
 }
 
 impl Shard {
+    /// What it holds on this worker, in bytes.
+    pub(super) fn holds(&self, bytes: u64) {
+        self.memory.store(bytes, Relaxed);
+    }
+
+    /// Whether it may not run on this worker.
+    pub(super) fn suspend(&self, suspended: bool) {
+        self.suspended.store(suspended, Relaxed);
+        if suspended {
+            self.holds(0);
+        }
+    }
+
     /// A call has ended; `failure` is what it failed with.
     pub fn ended(&self, phase: Phase, took: Duration, failure: Option<&str>) {
         let Some(place) = PHASES.iter().position(|of| *of == phase) else {
@@ -311,12 +347,18 @@ impl Health {
     fn summary(&self) -> Summary {
         self.judge(Instant::now());
         let (calls, errors) = self.totals();
+        let shards = locked(&self.shards).clone();
         Summary {
             name: self.name.clone(),
             calls,
             errors,
             unhealthy: self.unhealthy.load(Relaxed),
             last_error: locked(&self.last_error).clone(),
+            memory: shards.iter().map(|shard| shard.memory.load(Relaxed)).sum(),
+            suspended: shards
+                .iter()
+                .map(|shard| u32::from(shard.suspended.load(Relaxed)))
+                .sum(),
         }
     }
 }
@@ -375,6 +417,7 @@ mod tests {
         assert!(summary.unhealthy);
         assert_eq!((summary.calls, summary.errors), (20, 10));
         assert_eq!(summary.last_error.as_deref(), Some("boom"));
+        own.holds(4096);
         let mut text = String::new();
         render(&mut text);
         for line in [
@@ -382,6 +425,8 @@ mod tests {
             "headgate_lua_plugin_errors_total{plugin=\"health-test\",phase=\"log\"} 10",
             "headgate_lua_plugin_duration_seconds_count{plugin=\"health-test\",phase=\"log\"} 10",
             "headgate_lua_plugin_unhealthy{plugin=\"health-test\"} 1",
+            "headgate_lua_plugin_memory_bytes{plugin=\"health-test\"} 4096",
+            "headgate_lua_plugin_suspended_workers{plugin=\"health-test\"} 0",
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }

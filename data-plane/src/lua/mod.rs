@@ -1,13 +1,15 @@
 //! Lua plugins on a node: the calls of their handlers, and what these may ask of a request and of the world.
 //!
 //! [`worker`] is the Lua of one thread, [`plugin`] a configured plugin, [`call`] one call of its handler,
-//! [`health`] how calls end, [`trace`] what a test of a plugin shows; [`pdk`] is what the `kong` and `ngx` tables do,
+//! [`limits`] what it may use, [`weight`] how much memory a
+//! plugin holds, [`health`] how calls end, [`trace`] what a test of a plugin shows; [`pdk`] is what the `kong` and `ngx` tables do,
 //! [`outbound`] how plugins call other services.
 
 pub mod call;
 pub mod health;
 pub mod here;
 mod kept;
+pub mod limits;
 mod ngx;
 pub mod outbound;
 pub mod pdk;
@@ -18,6 +20,7 @@ pub mod stores;
 pub(crate) mod tests;
 mod threads;
 pub mod trace;
+pub mod weight;
 mod who;
 pub mod worker;
 

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -12,14 +13,15 @@ use lua::pdk::Phase;
 use lua::plugin::{HANDLER, Handler};
 use lua::{Failure, Script, State, Stored};
 use shared::entities;
-use shared::plugins::custom::{CustomPlugin, LuaConfig};
+use shared::plugins::custom::{CustomPlugin, LuaConfig, OnError};
 
 use uuid::Uuid;
 
 use super::call::{About, Call, Chunk, Halted, Identity, Limits, Outcome, WAITS};
-use super::{pdk, worker};
+use super::{health, pdk, weight, worker};
 use crate::plugins::{BodyUse, Filter, Flow, Hello, PhaseSet, Phases};
 use crate::proxy::ctx::Ctx;
+use crate::proxy::request_id::RequestId;
 use crate::runtime::vaults::{self, Vaults};
 use crate::runtime::{Runtime, secrets};
 use shared::plugins::Config;
@@ -45,17 +47,19 @@ pub struct LuaPlugin {
 }
 
 /// The code in one machine.
-struct Loaded {
+pub(super) struct Loaded {
+    /// That of its [`Code`].
+    pub(super) number: u64,
     state: Rc<State>,
-    identity: Rc<Identity>,
-    handler: Handler,
+    pub(super) identity: Rc<Identity>,
+    pub(super) handler: Handler,
     /// Whether `init_worker` has been called.
     started: Cell<bool>,
 }
 
 /// A configuration in one machine.
-struct Instance {
-    code: Rc<Loaded>,
+pub(super) struct Instance {
+    pub(super) code: Rc<Loaded>,
     identity: Rc<Identity>,
     /// The same table for every call, until the configuration changes.
     conf: Stored,
@@ -77,6 +81,11 @@ impl Code {
         })
     }
 
+    /// What tells it from all other code, and from other versions of the same plugin.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// As logs name it: `name@1.0.0 0a1b2c3d`.
     pub fn label(&self) -> &Arc<str> {
         &self.label
@@ -91,11 +100,17 @@ impl Code {
     fn loaded(&self) -> Result<Rc<Loaded>, Failure> {
         let alive: Weak<()> = Arc::downgrade(&self.alive);
         worker::made(self.number, &alive, |state| {
+            if let Some(failure) = weight::suspension(self.number, Instant::now()) {
+                return Err(failure);
+            }
             let (name, folder) = (&self.plugin.name, self.plugin.folder.as_deref());
             let handler = state.load_handler(&self.script, name, self.plugin.trusted, folder)?;
+            let identity = Rc::new(self.identity(Uuid::nil()));
+            identity.health().suspend(false);
             Ok(Loaded {
+                number: self.number,
                 state: state.clone(),
-                identity: Rc::new(self.identity(Uuid::nil())),
+                identity,
                 handler,
                 started: Cell::new(false),
             })
@@ -224,20 +239,40 @@ impl LuaPlugin {
     /// Calls the method of a phase that may wait.
     async fn call(&self, phase: Phase, about: About<'_>) -> Flow {
         let _turn = worker::turn().await;
-        self.run(phase, about, None).await
+        let request = about.request_id();
+        let flow = self.run(phase, about, None).await;
+        self.excused(flow, request)
     }
 
     /// The same where nothing may wait.
     fn call_now(&self, phase: Phase, ctx: &mut Ctx, chunk: Option<&mut Chunk>) -> Flow {
+        let request = Some(ctx.id);
         let ran = self.run(phase, About::Request(ctx), chunk).now_or_never();
-        ran.unwrap_or_else(|| Flow::Fail(complaint(phase, WAITS)))
+        let flow = ran.unwrap_or_else(|| Flow::Fail(complaint(phase, WAITS)));
+        self.excused(flow, request)
+    }
+
+    /// A failure of a plugin that may be left out (`on_error`) is logged, and the request goes on.
+    fn excused(&self, flow: Flow, request: Option<RequestId>) -> Flow {
+        let Flow::Fail(error) = flow else {
+            return flow;
+        };
+        if self.code.plugin.on_error == OnError::Fail {
+            return Flow::Fail(error);
+        }
+        let (label, id) = (&self.code.label, request.map(tracing::field::display));
+        tracing::error!(
+            request_id = id,
+            "[{label}] {error} (skipped: on_error is skip)"
+        );
+        Flow::Continue
     }
 
     /// Calls the method of a phase, if there is one.
     async fn run(&self, phase: Phase, about: About<'_>, chunk: Option<&mut Chunk>) -> Flow {
         let instance = match self.instance() {
             Ok(instance) => instance,
-            Err(failure) => return Flow::Fail(complaint(phase, &failure.to_string())),
+            Err(failure) => return self.unloaded(phase, &failure),
         };
         let (lua, code) = (instance.code.state.lua(), &instance.code);
         let Some((method, table)) = code.handler.method(lua, phase) else {
@@ -253,6 +288,14 @@ impl LuaPlugin {
             *place = left;
         }
         self.flow(phase, outcome)
+    }
+
+    /// It cannot be called: that counts as a call that failed.
+    fn unloaded(&self, phase: Phase, failure: &Failure) -> Flow {
+        let failure = failure.to_string();
+        let shard = health::shard(&self.code.plugin.name);
+        shard.ended(phase, Duration::ZERO, Some(&failure));
+        Flow::Fail(complaint(phase, &failure))
     }
 
     fn flow(&self, phase: Phase, outcome: Outcome) -> Flow {

@@ -17,6 +17,7 @@ use crate::proxy::ctx::Ctx;
 mod client;
 mod hostile;
 mod node;
+mod plugin;
 mod request;
 mod service;
 

@@ -2,15 +2,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::ptr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Instant;
 
 use foldhash::fast::RandomState;
 use lua::{Failure, Options, State};
 use tokio::sync::Semaphore;
 
-use super::pdk;
+use super::plugin::{Instance, Loaded};
+use super::{pdk, weight};
 use crate::runtime::Runtime;
 
 static OPTIONS: OnceLock<Options> = OnceLock::new();
@@ -54,6 +57,13 @@ struct Worker {
     memory: Arc<AtomicUsize>,
     /// What has been made in the state, by the number of what it was made from.
     made: HashMap<u64, Made, RandomState>,
+}
+
+impl Worker {
+    fn all(&self) -> impl Iterator<Item = Rc<Loaded>> {
+        let made = self.made.values();
+        made.filter_map(|made| Rc::clone(&made.what).downcast().ok())
+    }
 }
 
 struct Made {
@@ -117,7 +127,13 @@ pub fn state() -> Result<Rc<State>, Failure> {
         };
         lua::modules::ngx::set_worker(state.lua(), place);
         let state = Rc::new(state);
-        if worker.is_some() {
+        if let Some(worn) = worker.take() {
+            tracing::warn!(
+                bytes = worn.state.lua().used_memory(),
+                "the Lua of this worker held too much memory, and is made anew"
+            );
+            let loaded: Vec<_> = worn.all().collect();
+            weight::weigh(&worn.state, &loaded, Instant::now());
             anew();
         }
         *worker = Some(Worker {
@@ -129,10 +145,63 @@ pub fn state() -> Result<Rc<State>, Failure> {
     })
 }
 
+/// How much memory the machine of this thread has, in bytes; none if there is no machine.
+pub(super) fn used() -> Option<usize> {
+    WORKER.with_borrow(|worker| Some(worker.as_ref()?.state.lua().used_memory()))
+}
+
+/// The code that has been loaded into the machine of this thread.
+pub(super) fn all_made() -> Vec<Rc<Loaded>> {
+    WORKER.with_borrow(|worker| {
+        let worker = worker.as_ref();
+        worker.map_or_else(Vec::new, |worker| worker.all().collect())
+    })
+}
+
+/// Lets go of code and of its configurations: who wants them next loads them anew.
+pub(super) fn forget(code: &Rc<Loaded>) {
+    let of_it = |made: &Made| {
+        let what = &*made.what;
+        what.downcast_ref::<Loaded>()
+            .is_some_and(|loaded| ptr::eq(loaded, &**code))
+            || what
+                .downcast_ref::<Instance>()
+                .is_some_and(|own| Rc::ptr_eq(&own.code, code))
+    };
+    let gone: Vec<Made> = WORKER
+        .try_with(|worker| match worker.try_borrow_mut() {
+            Ok(mut worker) => {
+                let made = worker.as_mut().map(|worker| &mut worker.made);
+                made.map_or_else(Vec::new, |made| {
+                    made.extract_if(|_, made| of_it(made))
+                        .map(|(_, made)| made)
+                        .collect()
+                })
+            }
+            // The machine is being replaced, and takes it along.
+            Err(_) => Vec::new(),
+        })
+        .unwrap_or_default();
+    drop(gone); // not while the worker is borrowed
+}
+
 /// All code is new to a machine that takes another's place: `init_worker` and `configure` run there as well.
 fn anew() {
     if let Some(here) = super::here::current() {
         tokio::task::spawn_local(async move { adopt(&here.node.runtime.load_full()) });
+    }
+}
+
+/// Code that is loaded anew into this machine, outside of a change of the revision, is told its configurations again.
+pub(super) fn configure_again(number: u64) {
+    if let Some(here) = super::here::current() {
+        tokio::task::spawn_local(async move {
+            let runtime = here.node.runtime.load_full();
+            let codes = runtime.codes.values();
+            for code in codes.filter(|code| code.number() == number) {
+                code.adopt(&runtime);
+            }
+        });
     }
 }
 

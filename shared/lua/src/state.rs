@@ -22,7 +22,7 @@ use crate::running::Running;
 use crate::script::{Compiled, Kind, Script};
 use crate::stored::Stored;
 
-/// Memory of one state (custom-plugins.md 6.3).
+/// Memory of one state, if nothing else is said (custom-plugins.md 6.3).
 const MEMORY: usize = 256 << 20;
 
 /// The longest text that the engine's own functions put together.
@@ -52,6 +52,8 @@ pub struct Options {
     pub bind: Option<Bind>,
     /// `lua_jit`: which code is compiled to machine code.
     pub jit: LuaJit,
+    /// `lua_memory_limit`: bytes of one machine (custom-plugins.md 6.3).
+    pub memory: usize,
     /// Where the lines of `print` go.
     pub print: fn(&Lua, &str),
 }
@@ -65,6 +67,7 @@ impl Default for Options {
             environment: Vec::new(),
             bind: None,
             jit: LuaJit::On,
+            memory: MEMORY,
             print: |_, text| tracing::info!(target: "lua", "{text}"),
         }
     }
@@ -88,6 +91,7 @@ pub struct State {
     interruptible: Interruptible,
     trust: UntrustedLua,
     jit: LuaJit,
+    memory: usize,
     entry: Entry,
     /// The metatable of arrays that came from JSON.
     arrays: Table,
@@ -118,7 +122,7 @@ impl State {
     /// None that a caller could do something about: the sandbox is part of the program.
     pub fn new(options: &Options) -> mlua::Result<Self> {
         let lua = Lua::new_with(StdLib::ALL_SAFE, LuaOptions::new())?;
-        lua.set_memory_limit(MEMORY)?;
+        lua.set_memory_limit(options.memory)?;
         let interruptible = prepare(&lua, options.jit)?;
         native::prepare(&lua)?;
         let functions = engine::functions(&lua, options.print)?;
@@ -146,6 +150,7 @@ impl State {
             interruptible,
             trust: options.trust,
             jit: options.jit,
+            memory: options.memory,
             loaded: RefCell::default(),
         })
     }
@@ -408,13 +413,13 @@ impl State {
             .lua
             .used_memory()
             .saturating_add(limits.memory)
-            .min(MEMORY);
+            .min(self.memory);
         let _ = self.lua.set_memory_limit(memory);
         let watch = Watch::begin(self.interruptible, limits.cpu);
         let answer = call();
         let overrun = watch.overrun();
         drop(watch);
-        let _ = self.lua.set_memory_limit(MEMORY);
+        let _ = self.lua.set_memory_limit(self.memory);
         if overrun {
             return Err(Failure::TooLong);
         }
@@ -434,7 +439,7 @@ impl State {
 
     /// Whether it holds more than three quarters of what it may, even after a collection: a new one is better.
     pub fn is_worn(&self) -> bool {
-        let mark = MEMORY / 4 * 3;
+        let mark = self.memory / 4 * 3;
         if self.lua.used_memory() > mark {
             let _ = self.lua.gc_collect();
         }

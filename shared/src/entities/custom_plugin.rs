@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Computed, Entity};
+use crate::plugins::custom::OnError;
 use crate::plugins::{Catalog, custom};
 use crate::schema::{Document, Field, Violations};
 use crate::types::{Id, Tag, Timestamp};
@@ -33,6 +34,12 @@ pub struct CustomPlugin {
     /// What it does: the Lua source of `handler.lua`.
     #[schema(len_max = LONGEST_SOURCE, custom = text_only)]
     pub handler: String,
+    /// What an error in its handler does to a request: `fail` ends it with 500, as Kong has it; `skip` logs and counts the
+    /// error, and the request goes on as if the handler had returned. Only for plugins that may be left out, never for one
+    /// that decides who may pass.
+    #[schema(default = "fail")]
+    #[serde(default)] // documents of before have none
+    pub on_error: OnError,
     /// Labels to filter lists by.
     #[schema(set)]
     pub tags: Option<Vec<Tag>>,

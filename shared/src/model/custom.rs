@@ -47,7 +47,8 @@ impl Reader {
                     message: format!("'{}' is the name of a {owner} plugin", document.name),
                 }]);
             }
-            let source = Source::streamed(&document.name, &document.schema, &document.handler);
+            let source = Source::streamed(&document.name, &document.schema, &document.handler)
+                .on_error(document.on_error);
             match custom::read(source) {
                 Ok(schema) => Ok(Custom {
                     document: Arc::new(document),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use aws_lc_rs::digest::{Context, SHA256};
+use derive::Word;
 
 use super::{PluginSchema, Scopes};
 use crate::schema::{Check, Document, Schema};
@@ -26,8 +27,20 @@ pub struct Source<'a> {
     pub handler: &'a str,
     /// Whether it lies on the machine, put there by who runs it: nothing is kept from it (6.1).
     pub trusted: bool,
+    /// What an error in a handler does to the request.
+    pub on_error: OnError,
     /// The folder that a trusted plugin lies in, where `require "kong.plugins.<name>.<module>"` finds its other files.
     pub folder: Option<&'a Path>,
+}
+
+/// What an error in a handler does to the request (6.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Word)]
+pub enum OnError {
+    /// It ends the request, as Kong has it: a plugin that decides who may pass must not be skipped.
+    #[default]
+    Fail,
+    /// It is logged and counted, and the request goes on as if the handler had returned.
+    Skip,
 }
 
 /// A plugin that arrived as source and was read: what a node needs to run it.
@@ -49,6 +62,8 @@ pub struct CustomPlugin {
     pub handler: Arc<str>,
     /// Whether it lies on the machine rather than in the configuration (6.1).
     pub trusted: bool,
+    /// What an error in a handler does to the request.
+    pub on_error: OnError,
     /// The folder of a trusted plugin.
     pub folder: Option<PathBuf>,
 }
@@ -167,7 +182,8 @@ pub fn read(source: Source<'_>) -> Result<Arc<PluginSchema>, Vec<SourceError>> {
 pub fn of_document(document: &Document) -> Option<Arc<PluginSchema>> {
     let text = |name: &str| document.get(name)?.as_str();
     let source = Source::streamed(text("name")?, text("schema")?, text("handler")?);
-    read(source).ok()
+    let on_error = text("on_error").and_then(|word| word.parse().ok());
+    read(source.on_error(on_error.unwrap_or_default())).ok()
 }
 
 impl<'a> Source<'a> {
@@ -178,8 +194,15 @@ impl<'a> Source<'a> {
             schema,
             handler,
             trusted: false,
+            on_error: OnError::Fail,
             folder: None,
         }
+    }
+
+    /// The same with another answer to errors.
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.on_error = on_error;
+        self
     }
 
     /// SHA-256 of `schema` followed by `handler`, in lower-case hexadecimal digits: what
@@ -211,7 +234,8 @@ impl<'a> Source<'a> {
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part);
         }
-        context.update(&[u8::from(self.trusted), u8::from(self.folder.is_some())]);
+        let skips = self.on_error == OnError::Skip;
+        context.update(&[self.trusted, self.folder.is_some(), skips].map(u8::from));
         let mut key = [0; 32];
         key.copy_from_slice(context.finish().as_ref());
         key
@@ -229,6 +253,7 @@ impl CustomPlugin {
             schema: source.schema.into(),
             handler: source.handler.into(),
             trusted: source.trusted,
+            on_error: source.on_error,
             folder: source.folder.map(Path::to_owned),
         }
     }

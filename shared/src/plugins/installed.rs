@@ -149,6 +149,7 @@ fn trusted(name: &str, folder: Option<&Path>) -> Result<Arc<PluginSchema>, Insta
         schema: &schema,
         handler: &handler,
         trusted: true,
+        on_error: custom::OnError::Fail,
         folder: Some(place),
     };
     custom::read(source).map_err(|errors| InstallError::Wrong {

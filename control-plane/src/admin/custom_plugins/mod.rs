@@ -84,6 +84,8 @@ pub fn about_status() -> About {
         ("errors", count()),
         ("unhealthy", flag()),
         ("last_error", nullable(text())),
+        ("memory", count()),
+        ("suspended", count()),
     ]);
     let row = object([
         ("id", uuid()),

@@ -182,6 +182,10 @@ impl Nodes {
             for plugin in plugins.iter().filter(|plugin| plugin.unhealthy) {
                 tracing::warn!(node = %id, plugin = plugin.name, error = ?plugin.last_error, "a plugin fails in at least half of its calls");
             }
+            for plugin in plugins.iter().filter(|plugin| plugin.suspended > 0) {
+                let (threads, plugin) = (plugin.suspended, &plugin.name);
+                tracing::warn!(node = %id, plugin, threads, "a plugin is suspended: it held too much memory");
+            }
             if let Some(session) = &mut node.session {
                 session.plugins = plugins;
             }

@@ -63,6 +63,10 @@ pub struct PluginHealth {
     /// It fails in at least half of its calls just now.
     pub unhealthy: bool,
     pub last_error: Option<String>,
+    /// Bytes of Lua memory that it holds, on all threads of the node.
+    pub memory: u64,
+    /// Threads on which it may not run, since it held too much memory.
+    pub suspended: u32,
 }
 
 impl From<proto::PluginHealth> for PluginHealth {
@@ -74,6 +78,8 @@ impl From<proto::PluginHealth> for PluginHealth {
             errors: told.errors,
             unhealthy: told.unhealthy,
             last_error: Some(short(told.last_error)).filter(|text| !text.is_empty()),
+            memory: told.memory,
+            suspended: told.suspended,
         }
     }
 }

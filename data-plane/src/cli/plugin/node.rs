@@ -63,6 +63,7 @@ pub(super) fn run(asked: &Asked) -> Result<Report, RunError> {
     let others = Others::listen();
     let config = settings(asked, folder.path())?;
     worker::configure(config.lua());
+    crate::lua::limits::set(config.lua_limits());
     let plugin = match custom::read(Source::streamed(&asked.name, &asked.schema, &asked.handler)) {
         Ok(plugin) => plugin,
         Err(errors) => return Ok(Report::refused(asked, problems(asked, errors))),

@@ -13,6 +13,7 @@ fn shape(source: &str) -> Result<Shape, String> {
         schema: source,
         handler: "",
         trusted: false,
+        on_error: shared::plugins::custom::OnError::Fail,
         folder: None,
     })
 }

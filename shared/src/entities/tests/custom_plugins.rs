@@ -74,6 +74,10 @@ fn every_refusal_names_the_field() {
             json!({ "schema": "schema.lua:3: no table", "handler": "handler.lua:3: unexpected" }),
         ),
         (
+            json!({ "on_error": "ignore" }),
+            json!({ "on_error": "expected one of: fail, skip" }),
+        ),
+        (
             json!({ "priority_": 1 }),
             json!({ "priority_": "unknown field" }),
         ),
@@ -87,7 +91,9 @@ fn every_refusal_names_the_field() {
         handler(1),
         " ".repeat(LONGEST_SOURCE - handler(1).len())
     );
-    created("custom_plugins", with(json!({ "handler": longest })));
+    let stored = created("custom_plugins", with(json!({ "handler": longest })));
+    assert_eq!(stored["on_error"], "fail", "as Kong has it");
+    created("custom_plugins", with(json!({ "on_error": "skip" })));
 }
 
 #[test]

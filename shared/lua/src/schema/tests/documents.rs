@@ -32,6 +32,7 @@ return {
         schema: source,
         handler: "return { PRIORITY = 5, VERSION = '1.0.0' }",
         trusted: false,
+        on_error: shared::plugins::custom::OnError::Fail,
         folder: None,
     })
     .expect("good source");

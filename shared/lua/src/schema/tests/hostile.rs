@@ -151,6 +151,7 @@ fn a_file_that_answers_otherwise_each_time_is_found_out() {
             schema: "",
             handler: "",
             trusted: false,
+            on_error: shared::plugins::custom::OnError::Fail,
             folder: None,
         },
     );

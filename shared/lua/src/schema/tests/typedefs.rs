@@ -303,6 +303,7 @@ fn handlers_may_require_the_definitions_too() {
         schema: "return { name = 'defining', fields = {} }",
         handler: source,
         trusted: false,
+        on_error: shared::plugins::custom::OnError::Fail,
         folder: None,
     });
     assert!(plugin.is_ok(), "{plugin:?}");
