@@ -13,7 +13,7 @@ const HANDLER: &str = include_str!("lua/hostile.lua");
 const CONTROL: &str = include_str!("lua/control.lua");
 
 /// The limits are 100 ms of CPU and less; a debug build on a busy machine takes longer.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 
 /// Twice what a state may have (256 MiB), for the worker's and the one that plugins are tried in, and the program.
 const MOST_MEMORY: u64 = 640 * 1024 * 1024;

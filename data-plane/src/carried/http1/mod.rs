@@ -238,8 +238,14 @@ impl Exchange {
         if connection.out.capacity() > ROOM {
             connection.out = Vec::new();
         }
-        // Something that nobody asked for.
-        connection.read.is_empty().then_some(connection)
+        if !connection.read.is_empty() {
+            return None; // Something that nobody asked for.
+        }
+        // What waits keeps no more memory than a head needs.
+        if inner.room > ROOM {
+            connection.read = BytesMut::new();
+        }
+        Some(connection)
     }
 
     /// The connection of an answer that agreed to another protocol.
