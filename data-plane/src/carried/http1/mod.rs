@@ -30,10 +30,10 @@ use head::{RequestHead, ResponseHead, Unsendable};
 use sending::Sending;
 use stream::Stream;
 
-/// How much room a read has at least, in bytes.
+/// How much room a read has at first, in bytes.
 const ROOM: usize = 8 * 1024;
-/// And how much within a body that fills it.
-const MUCH_ROOM: usize = 64 * 1024;
+/// And how much it gets to, twice as much each time within a body that fills it.
+const MUCH_ROOM: usize = 256 * 1024;
 
 /// What went wrong on a connection.
 #[derive(Debug, thiserror::Error)]
@@ -320,9 +320,13 @@ impl Inner {
                 Part::More => {}
                 part => return Poll::Ready(Ok(part)),
             }
-            match ready!(connection.poll_read(cx, self.room)) {
+            let room = match self.left {
+                Framing::Length(left) => usize::try_from(left).unwrap_or(self.room).min(self.room),
+                _ => self.room,
+            };
+            match ready!(connection.poll_read(cx, room)) {
                 Ok(0) => self.left.closed()?,
-                Ok(read) if read >= self.room => self.room = MUCH_ROOM,
+                Ok(read) if read >= self.room => self.room = (2 * self.room).min(MUCH_ROOM),
                 Ok(_) => {}
                 Err(error) => return Poll::Ready(Err(WireError::Io(error))),
             }
