@@ -104,6 +104,8 @@ async fn a_node_that_joins_late_gets_everything() {
         gateway.admin().service(&name, &upstream).await;
         gateway.admin().route(&name, &format!("/{name}")).await;
     }
+    // What the other has not yet either would come behind, as a delta.
+    gateway.settled().await;
     gateway.join(&[]).await;
     gateway.settled().await;
     let late = &gateway.nodes[1];

@@ -131,7 +131,11 @@ async fn talk(
             // Before anything that was said: a flood must not put off the heartbeat.
             () = sleep_until(session.deadline().into()) => Event::Tick,
             Some(note) = node.notes.recv() => match note {
-                Note::Built(outcome) => Event::Built(outcome),
+                Note::Built(outcome) => {
+                    // Also if there is nobody left to tell: no other note of it will come.
+                    node.outstanding.take_if(|build| build.order == outcome.order);
+                    Event::Built(outcome)
+                }
                 Note::Persisted(version) => Event::Persisted(version),
                 Note::Proven(digest) => {
                     node.memory.forgive(&digest);

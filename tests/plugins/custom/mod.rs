@@ -7,6 +7,7 @@ mod acceptance;
 mod delivery;
 mod functions;
 mod hostile;
+mod idioms;
 mod interleaving;
 mod listing;
 mod nodes;

@@ -59,11 +59,20 @@ pub(in crate::lua) fn is_ending() -> bool {
 
 pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     host.function("ngx.timer.at", |_, arguments: MultiValue| {
-        Ok(answered(begin("at", arguments, false)?))
+        Ok(answered(begin("at", arguments, Manner::Once)?))
     })?;
     host.function("ngx.timer.every", |_, arguments: MultiValue| {
-        Ok(answered(begin("every", arguments, true)?))
+        Ok(answered(begin("every", arguments, Manner::Repeated)?))
     })?;
+    // Every plugin may have queues (custom-plugins.md 2.3).
+    lua::modules::provide(host.lua(), "kong.tools.queue", |lua| {
+        let natives = lua.create_table()?;
+        let at = |_: &mlua::Lua, arguments: MultiValue| {
+            Ok(answered(begin("at", arguments, Manner::Queue)?))
+        };
+        natives.raw_set("at", lua::function(lua, at)?)?;
+        Ok(Value::Table(natives))
+    });
     host.function("ngx.timer.running_count", |_, ()| Ok(RUNNING.get()))?;
     host.function("ngx.timer.pending_count", |_, ()| Ok(pending()))
 }
@@ -79,11 +88,20 @@ fn answered(begun: Result<(), &'static str>) -> (Option<u8>, Option<&'static str
     }
 }
 
+/// What a timer is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Once,
+    Repeated,
+    /// It is a queue's.
+    Queue,
+}
+
 /// `at(delay, callback, …)`.
 fn begin(
     name: &str,
     mut arguments: MultiValue,
-    repeats: bool,
+    manner: Manner,
 ) -> Result<Result<(), &'static str>, Raise> {
     let bad = |place: usize, expected: &str, got: Option<&Value>| -> Raise {
         let got = got.map_or("no value", kind);
@@ -99,6 +117,7 @@ fn begin(
     let Ok(delay) = Duration::try_from_secs_f64(seconds) else {
         return Ok(Err("invalid delay"));
     };
+    let repeats = manner == Manner::Repeated;
     if repeats && delay.is_zero() {
         return Ok(Err("delay cannot be zero"));
     }
@@ -106,7 +125,8 @@ fn begin(
     let Some(state) = state else {
         return Err("no request found".into());
     };
-    if !plugin.trusted && !STREAMED.load(Ordering::Relaxed) {
+    let may = plugin.trusted || manner == Manner::Queue || STREAMED.load(Ordering::Relaxed);
+    if !may {
         return Ok(Err(REFUSED));
     }
     if is_ending() {

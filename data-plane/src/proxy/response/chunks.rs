@@ -37,16 +37,16 @@ impl Chunks {
         self.is_empty() || self.ended && self.after.is_none()
     }
 
-    /// What is here whole goes through at once, as one piece; the rest will as it comes.
+    /// What is here whole goes through at once; the rest will as it comes.
     pub(super) fn begin(mut self, ctx: &mut Ctx, source: Source) -> Filtered {
         let source = match source {
-            Source::Bytes(bytes) => Source::Bytes(self.run(ctx, bytes, true)),
+            Source::Bytes(bytes) => Source::Bytes(self.end(ctx, bytes)),
             Source::Trailed {
                 bytes,
                 trailers,
                 chunked,
             } => Source::Trailed {
-                bytes: self.run(ctx, bytes, true),
+                bytes: self.end(ctx, bytes),
                 trailers,
                 chunked,
             },
@@ -79,13 +79,25 @@ impl Chunks {
             Poll::Ready(None) => return Some(Poll::Ready(self.after.take().map(Ok))),
             other => return Some(other),
         };
-        self.ended = true;
-        let data = self.run(ctx, data, true);
+        let data = self.end(ctx, data);
         self.after = after;
         if data.is_empty() {
             return Some(Poll::Ready(self.after.take().map(Ok)));
         }
         Some(ready(data))
+    }
+
+    /// The last of a body. Filters get its end by itself, behind all that is in it, as they do in Kong: many keep every piece
+    /// that is not the end, and give out what they have kept in place of the end.
+    pub(super) fn end(&mut self, ctx: &mut Ctx, data: Bytes) -> Bytes {
+        let before = match data.is_empty() {
+            true => data,
+            false => self.run(ctx, data, false),
+        };
+        let rest = self.run(ctx, Bytes::new(), true);
+        // Without filters nothing would ask for what is kept.
+        self.ended = true;
+        joined(before, rest)
     }
 
     /// One piece through all filters. One that fails is not asked again for this body.
@@ -107,9 +119,16 @@ impl Chunks {
                 }
             }
         });
-        // Without filters nothing would ask for what is kept.
-        self.ended |= last;
         data
+    }
+}
+
+/// One text of two; mostly one of them is empty.
+fn joined(before: Bytes, rest: Bytes) -> Bytes {
+    match (before.is_empty(), rest.is_empty()) {
+        (_, true) => before,
+        (true, false) => rest,
+        (false, false) => [before, rest].concat().into(),
     }
 }
 

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
 
+use super::chunks::Chunks;
 use super::{BrokenBody, Source, Wanting, bodyless};
 use crate::carried::deadline::{Elapsed, within};
 use crate::carried::http1::AnswerBody;
@@ -228,13 +229,10 @@ fn run(ctx: &mut Ctx, wanting: &[Wanting], body: &Bytes) -> Option<Bytes> {
         };
         let now = changed.as_ref().unwrap_or(body);
         let filtered = match usage {
-            BodyUse::Chunks => match handler.chunk(ctx, now.clone(), true) {
-                Ok(filtered) => Some(filtered).filter(|filtered| filtered != now),
-                Err(error) => {
-                    tracing::error!(request_id = %ctx.id, "[{}] {error}", instance.label);
-                    None
-                }
-            },
+            BodyUse::Chunks => {
+                let filtered = Chunks::new(vec![(*chosen, *usage)]).end(ctx, now.clone());
+                Some(filtered).filter(|filtered| filtered != now)
+            }
             _ => handler.body_filter(ctx, now),
         };
         changed = filtered.or(changed);

@@ -89,11 +89,21 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
         All,
         InLua(include_str!("kong/base_plugin.lua"), none),
     ),
+    (
+        "kong.plugins.jwt.jwt_parser",
+        All,
+        InLua(include_str!("kong/jwt_parser.lua"), resty::signatures),
+    ),
     ("kong.tools.cjson", All, TOOL),
     ("kong.tools.gzip", All, TOOL),
     ("kong.tools.http", All, TOOL),
     ("kong.tools.ip", All, TOOL),
     ("kong.tools.mime_type", All, TOOL),
+    (
+        "kong.tools.queue",
+        Own,
+        Plane(include_str!("kong/queue.lua")),
+    ),
     ("kong.tools.rand", All, TOOL),
     ("kong.tools.sha256", All, TOOL),
     (
@@ -115,6 +125,7 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
         InLua(include_str!("kong/utils.lua"), none),
     ),
     ("kong.tools.uuid", All, TOOL),
+    ("kong.tools.yield", All, TOOL),
     (
         "lyaml",
         All,

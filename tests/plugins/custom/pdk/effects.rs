@@ -257,6 +257,17 @@ const RESPONSE: &[Effect] = &[
     ),
     (
         "body_filter",
+        "local ctx, chunk = ngx.ctx, ngx.arg[1]
+         if ngx.arg[2] then
+           ngx.arg[1] = '<' .. (ctx.chunks or 'nothing') .. '>'
+         else
+           ctx.chunks = (ctx.chunks or '') .. chunk
+           ngx.arg[1] = nil
+         end",
+        &[("body", "<of the upstream>")],
+    ),
+    (
+        "body_filter",
         "if ngx.arg[2] then ngx.arg[1] = (ngx.arg[1] or '') .. '!' end",
         &[("ends", "!")],
     ),

@@ -252,3 +252,62 @@ fn timers_of_streamed_plugins_are_refused_unless_allowed() {
         "0"
     );
 }
+
+/// What handlers of `kong.tools.queue` get. The plugin is a streamed one, which may have no timers of its own.
+#[test]
+fn queues_gather_retry_and_forget() {
+    let queue = "local Queue, got, conf = require('kong.tools.queue'), {}, {
+           name = 'q', max_batch_size = 2, max_coalescing_delay = 0.05, max_entries = 3, max_retry_time = 0.3,
+           initial_retry_delay = 0.01, max_retry_delay = 1,
+         }
+         local answer = function() return true end
+         local function put(...)
+           for _, entry in ipairs({ ... }) do
+             assert(Queue.enqueue(conf, function(of, entries)
+               got[#got + 1] = (of or 'none') .. ':' .. table.concat(entries, '+')
+               return answer()
+             end, nil, entry))
+           end
+         end
+         local function seen(seconds)
+           ngx.sleep(seconds)
+           return table.concat(got, ' ')
+         end\n";
+    let case = |body: &str, expected: &str| {
+        let body = format!("{queue}{body}");
+        check(&Scene::default(), &[(Phase::Access, &body, expected)]);
+    };
+    case("put('a', 'b', 'c') return seen(0.3)", "'none:a+b none:c'");
+    case("put('a') return seen(0), seen(0.3)", "'', 'none:a'");
+    // The first two are on their way when the third is there; a full queue loses the oldest.
+    case(
+        "conf.max_batch_size = 5 put('a', 'b', 'c', 'd', 'e') return seen(0.3)",
+        "'none:c+d+e'",
+    );
+    case(
+        "conf.max_batch_size, conf.max_bytes = 5, 3 put('a', 'bb', 'c') return seen(0.3), Queue.enqueue(conf, print, nil, 'long')",
+        "'none:bb+c', nil, 'string to be queued is longer (4 bytes) than the queue's max_bytes (3)'",
+    );
+    case(
+        "local tries = 0
+         answer = function() tries = tries + 1 if tries == 2 then error('thrown') end return tries > 2, 'not yet' end
+         put('a', 'b') return seen(0.3)",
+        "'none:a+b none:a+b none:a+b'",
+    );
+    case(
+        "answer = function() return nil, 'never' end put('a', 'b') ngx.sleep(0.6)
+         local tries = #got
+         answer = function() return true end put('c', 'd') seen(0.3)
+         return tries > 2 and tries < 10, got[#got]",
+        "true, 'none:c+d'",
+    );
+    case(
+        "local params = Queue.get_plugin_params('logger', { queue = { max_batch_size = 7 } }, 'named')
+         return params.name, params.max_batch_size, params.max_entries, (params.log_tag:gsub(' plugin.*', ''))",
+        "'named', 7, 10000, 'logger'",
+    );
+    case(
+        "return Queue.enqueue({}, print)",
+        "error: arg #1 (queue_conf) must include a name",
+    );
+}

@@ -296,3 +296,61 @@ fn handlers_of_old_times() {
         ),
     ]);
 }
+
+#[test]
+fn tokens_are_taken_apart_and_verified() {
+    let parser = "local parser = require('kong.plugins.jwt.jwt_parser') ";
+    let token = "local token = parser.encode({ sub = 'ann', exp = ngx.time() + 60 }, 'secret') local jwt = assert(parser:new(token)) ";
+    let cases = [
+        ("return jwt.claims.sub .. jwt.header.alg .. jwt.header.typ", "annHS256JWT"),
+        ("return tostring(jwt.token == token) .. #jwt.signature", "true32"),
+        ("return tostring(jwt:verify_signature('secret')) .. tostring(jwt:verify_signature('other'))", "truefalse"),
+        (
+            "local _, rest = token:match('^([^.]*)(.*)$')
+             return tostring(parser:new(ngx.encode_base64('{\"alg\":\"HS512\"}', true) .. rest):verify_signature('secret'))",
+            "false",
+        ),
+        ("return tostring(jwt:verify_registered_claims({ 'exp' }))", "true"),
+        ("return tostring(jwt:verify_registered_claims())", "true"),
+        (
+            "local ok, errors = jwt:verify_registered_claims({ 'exp', 'nbf' }) return tostring(ok) .. errors.nbf .. tostring(errors.exp)",
+            "falsemust be a numbernil",
+        ),
+        (
+            "local old = parser:new(parser.encode({ exp = 1, nbf = ngx.time() + 60 }, 'x'))
+             local ok, errors = old:verify_registered_claims({ 'exp', 'nbf' }) return errors.exp .. ', ' .. errors.nbf",
+            "token expired, token not valid yet",
+        ),
+        ("return tostring(jwt:check_maximum_expiration(0)) .. tostring(jwt:check_maximum_expiration(60))", "truetrue"),
+        ("local ok, errors = jwt:check_maximum_expiration(10) return tostring(ok) .. errors.exp", "falseexceeds maximum allowed expiration"),
+        ("return select(2, parser:new('a.b'))", "invalid JSON"),
+        ("return select(2, parser:new('e30.e30.e30'))", "invalid alg"),
+        ("return select(2, parser:new(ngx.encode_base64('{\"alg\":\"none\"}', true) .. '.e30.'))", "invalid alg"),
+        ("return select(2, parser:new(ngx.encode_base64('{\"alg\":\"HS256\",\"typ\":\"X\"}', true) .. '.e30.'))", "invalid typ"),
+        ("return select(2, parser:new(ngx.encode_base64('{\"alg\":\"HS256\"}', true) .. '.MQ.'))", "invalid claims"),
+    ];
+    let bodies = cases.map(|(body, expected)| (format!("{parser}{token}{body}"), expected));
+    check(
+        &bodies
+            .each_ref()
+            .map(|(body, expected)| (body.as_str(), *expected)),
+    );
+    check_raised(&[(
+        "return require('kong.plugins.jwt.jwt_parser'):new()",
+        "Token must be a string, got nil",
+    )]);
+}
+
+#[test]
+fn a_public_key_is_no_secret_of_a_token() {
+    // Whoever knows the public key could sign with it otherwise.
+    check(&[(
+        "local parser = require('kong.plugins.jwt.jwt_parser')
+         local public = '-----BEGIN PUBLIC KEY-----\\n'
+           .. 'MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEnpnYMF9Vhxwq/SJ4ycYeK93qjVCu\\n'
+           .. 'vdPXEyQ33nXJRAnNCtQ12nEf83SSy4egWhp0vIVoywB+91xdODYEedXPEw==\\n-----END PUBLIC KEY-----'
+         local forged = parser:new(parser.encode({ sub = 'ann' }, public))
+         return tostring(forged:verify_signature(public))",
+        "false",
+    )]);
+}
