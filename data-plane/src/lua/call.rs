@@ -10,7 +10,7 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -22,12 +22,14 @@ use super::health::{self, Shard};
 pub use super::limits::Limits;
 use super::ngx::output;
 use super::outbound::socket::Owned;
+use super::reading;
 use super::threads::{self, Threads};
 use super::trace::{self, Watch};
 use crate::carried::deadline::{Elapsed, Guard};
 use crate::plugins::{Answer, Hello};
 use crate::proxy::ctx::Ctx;
 use crate::proxy::request_id::RequestId;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Whose code runs.
@@ -41,8 +43,8 @@ pub struct Identity {
     pub trusted: bool,
     /// The plugin entity whose configuration it is; nil for what runs without one.
     pub id: Uuid,
-    /// Gone once the code has been replaced by another version; `None` for code that stays.
-    alive: Option<Weak<()>>,
+    /// Cancelled once the code has been replaced by another version; never for code that stays.
+    replaced: CancellationToken,
     /// This worker's counters of it.
     health: Arc<Shard>,
 }
@@ -56,13 +58,13 @@ impl Identity {
             label,
             trusted,
             id,
-            alive: None,
+            replaced: CancellationToken::new(),
         }
     }
 
-    /// The same for code that may be replaced.
-    pub fn living(mut self, alive: &Arc<()>) -> Self {
-        self.alive = Some(Arc::downgrade(alive));
+    /// The same for code that may be replaced, of which `replaced` tells.
+    pub fn until(mut self, replaced: CancellationToken) -> Self {
+        self.replaced = replaced;
         self
     }
 
@@ -71,11 +73,9 @@ impl Identity {
         &self.health
     }
 
-    /// Whether the code has been replaced.
-    pub fn is_replaced(&self) -> bool {
-        self.alive
-            .as_ref()
-            .is_some_and(|alive| alive.strong_count() == 0)
+    /// Whether, or when, the code has been replaced.
+    pub fn replaced(&self) -> &CancellationToken {
+        &self.replaced
     }
 }
 
@@ -260,7 +260,12 @@ impl<'c> Call<'c> {
                 .map(|Elapsed| Outcome::TimedOut(limits.wall))
         })
         .await;
+        // What waits to read the body gives it back when it is dropped.
+        drop(main);
         self.threads.end();
+        if let Some(ctx) = &mut self.request {
+            reading::bring_back(ctx);
+        }
         let outcome = self.written(outcome);
         let (took, failure) = (began.elapsed(), outcome.failure());
         let health = &self.plugin.health;

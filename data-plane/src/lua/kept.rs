@@ -27,6 +27,8 @@ pub struct Kept {
     pub retry: Option<super::retry::Callback>,
     /// Variables of nginx that a plugin has set and that lead nowhere here.
     pub variables: Vec<(&'static str, Vec<u8>)>,
+    /// The request's body, while plugins read it.
+    pub reading: super::reading::Reading,
     /// Whether a plugin has asked for the request's body, and the body if it fitted.
     pub body_asked: bool,
     /// See [`Kept::body_asked`].

@@ -14,6 +14,7 @@ mod ngx;
 pub mod outbound;
 pub mod pdk;
 pub mod plugin;
+mod reading;
 pub(crate) mod retry;
 pub mod stores;
 #[cfg(test)]

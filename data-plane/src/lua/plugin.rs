@@ -15,6 +15,7 @@ use lua::{Failure, Script, State, Stored};
 use shared::entities;
 use shared::plugins::custom::{CustomPlugin, LuaConfig, OnError};
 
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::call::{About, Call, Chunk, Halted, Identity, Limits, Outcome, WAITS};
@@ -31,6 +32,8 @@ use shared::plugins::Config;
 pub struct Code {
     number: u64,
     alive: Arc<()>,
+    /// Cancels with the last who could begin a call of it.
+    replaced: DropGuard,
     script: Script,
     plugin: Arc<CustomPlugin>,
     label: Arc<str>,
@@ -75,6 +78,7 @@ impl Code {
         Ok(Self {
             number: worker::next_number(),
             alive: Arc::new(()),
+            replaced: CancellationToken::new().drop_guard(),
             script: Script::module(HANDLER, &plugin.handler)?,
             label: format!("{}@{} {sha}", plugin.name, plugin.version).into(),
             plugin: plugin.clone(),
@@ -125,7 +129,7 @@ impl Code {
             self.plugin.trusted,
             id,
         )
-        .living(&self.alive)
+        .until(self.replaced.token().clone())
     }
 
     /// A worker begins to serve a revision that has this code.
@@ -238,7 +242,6 @@ impl LuaPlugin {
 
     /// Calls the method of a phase that may wait.
     async fn call(&self, phase: Phase, about: About<'_>) -> Flow {
-        let _turn = worker::turn().await;
         let request = about.request_id();
         let flow = self.run(phase, about, None).await;
         self.excused(flow, request)

@@ -16,6 +16,7 @@ use crate::proxy::ctx::Ctx;
 
 mod client;
 mod hostile;
+mod many;
 mod node;
 mod plugin;
 mod request;

@@ -10,7 +10,6 @@ use std::time::Instant;
 
 use foldhash::fast::RandomState;
 use lua::{Failure, Options, State};
-use tokio::sync::Semaphore;
 
 use super::plugin::{Instance, Loaded};
 use super::{pdk, weight};
@@ -23,32 +22,6 @@ thread_local! {
     static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
     /// Which of the workers this is, from 0, and how many there are.
     static PLACE: Cell<(u32, u32)> = const { Cell::new((0, 1)) };
-}
-
-/// How many calls that may wait run at once on one worker; others wait their turn. A machine holds some 7,990 references for
-/// Rust, which each such call has several of.
-const CALLS: usize = 512;
-
-thread_local! {
-    static TURNS: Rc<Semaphore> = Rc::new(Semaphore::new(CALLS));
-}
-
-/// One of the calls that may wait.
-pub struct Turn(Rc<Semaphore>);
-
-/// Waits until one more call that may wait can run. Nearly always that is at once.
-pub async fn turn() -> Turn {
-    let turns = TURNS.with(Rc::clone);
-    if let Ok(turn) = turns.acquire().await {
-        turn.forget(); // Given back by `Turn`, which does not borrow.
-    }
-    Turn(turns)
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.0.add_permits(1);
-    }
 }
 
 struct Worker {
@@ -246,22 +219,5 @@ pub fn made<T: 'static, E: From<Failure>>(
 pub fn adopt(runtime: &Runtime) {
     for code in runtime.codes.values() {
         code.adopt(runtime);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-
-    use super::*;
-
-    #[test]
-    fn calls_beyond_the_most_wait_for_their_turn() {
-        let mut turns: Vec<Turn> = (0..CALLS)
-            .map(|n| turn().now_or_never().unwrap_or_else(|| panic!("turn {n}")))
-            .collect();
-        assert!(turn().now_or_never().is_none());
-        turns.pop();
-        assert!(turn().now_or_never().is_some());
     }
 }

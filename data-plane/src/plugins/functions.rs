@@ -114,12 +114,6 @@ impl<C: PluginConfig> Handler<C> {
         flow
     }
 
-    /// The same in a phase that may wait.
-    async fn run_in_turn(&self, phase: Phase, about: About<'_>) -> Flow {
-        let _turn = worker::turn().await;
-        self.run(phase, about, None).await
-    }
-
     /// The same in a phase that may not wait.
     fn run_now(&self, phase: Phase, ctx: &mut Ctx, piece: Option<&mut Chunk>) -> Flow {
         let ran = self.run(phase, About::Request(ctx), piece).now_or_never();
@@ -167,11 +161,11 @@ impl<C: PluginConfig> Phases for Handler<C> {
     }
 
     fn certificate<'a>(&'a self, hello: &'a Rc<Hello>) -> LocalBoxFuture<'a, Flow> {
-        Box::pin(self.run_in_turn(Phase::Certificate, About::Hello(hello)))
+        Box::pin(self.run(Phase::Certificate, About::Hello(hello), None))
     }
 
     fn rewrite<'a>(&'a self, ctx: &'a mut Ctx) -> LocalBoxFuture<'a, Flow> {
-        Box::pin(self.run_in_turn(Phase::Rewrite, About::Request(ctx)))
+        Box::pin(self.run(Phase::Rewrite, About::Request(ctx), None))
     }
 
     fn access(&self, _: &mut Ctx) -> Flow {
@@ -179,7 +173,7 @@ impl<C: PluginConfig> Phases for Handler<C> {
     }
 
     fn access_wait<'a>(&'a self, ctx: &'a mut Ctx) -> LocalBoxFuture<'a, Flow> {
-        Box::pin(self.run_in_turn(Phase::Access, About::Request(ctx)))
+        Box::pin(self.run(Phase::Access, About::Request(ctx), None))
     }
 
     fn header_filter(&self, ctx: &mut Ctx) -> Filter {

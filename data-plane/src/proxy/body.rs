@@ -118,7 +118,8 @@ impl RequestBody {
         matches!(self, Self::Empty | Self::Full(_))
     }
 
-    /// Reads all of it, up to `limit` bytes, and keeps it; waits where large bodies have the worker's memory.
+    /// Reads all of it, up to `limit` bytes, and keeps it; waits where large bodies have the worker's memory. Given up half
+    /// way, the body still streams whole.
     ///
     /// # Errors
     /// See [`BodyError`]. After `TooLarge` the body still streams whole: what was read precedes the rest.
@@ -147,12 +148,20 @@ impl RequestBody {
         self.fill(Gather::new(None, BEFORE_CONNECTING)).await
     }
 
-    async fn fill(&mut self, mut read: Gather) -> Result<(), BodyError> {
+    async fn fill(&mut self, read: Gather) -> Result<(), BodyError> {
         let Self::Stream { front, rest } = self else {
             return Ok(());
         };
-        let filled = fill(&mut read, std::mem::take(front), rest).await;
-        *front = read.finish();
+        let begun = std::mem::take(front);
+        let mut read = Filling {
+            front,
+            read: Some(read),
+        };
+        let filled = match &mut read.read {
+            Some(read) => fill(read, begun, rest).await,
+            None => Ok(false),
+        };
+        drop(read);
         if filled? {
             *self = Self::Full(std::mem::take(front));
         }
@@ -190,6 +199,21 @@ impl RequestBody {
     }
 }
 
+/// What was read of a body, which goes back before its rest, also if the reader is given up.
+struct Filling<'b> {
+    front: &'b mut Bytes,
+    /// Until then.
+    read: Option<Gather>,
+}
+
+impl Drop for Filling<'_> {
+    fn drop(&mut self) {
+        if let Some(read) = self.read.take() {
+            *self.front = read.finish();
+        }
+    }
+}
+
 /// Reads until the end, which is answered with true, or until there is too much. Trailers are dropped: the body goes on
 /// with its length, and that framing has none.
 async fn fill(read: &mut Gather, front: Bytes, rest: &mut Incoming) -> Result<bool, BodyError> {
@@ -216,6 +240,8 @@ async fn read_off(mut rest: Incoming) {
 pub(super) struct Gather {
     one: Bytes,
     more: Vec<u8>,
+    /// The piece that waits for memory: not lost if nobody waits on.
+    next: Bytes,
     charge: Charge,
     /// How long it will be, if that was announced.
     announced: Option<usize>,
@@ -229,6 +255,7 @@ impl Gather {
         Self {
             one: Bytes::new(),
             more: Vec::new(),
+            next: Bytes::new(),
             charge: Charge::default(),
             announced,
             most,
@@ -254,6 +281,7 @@ impl Gather {
             self.one = piece;
             return Ok(());
         }
+        self.next = piece;
         let grown = self.charge.grow(length.min(self.most), self.most).await;
         if self.more.capacity() < length {
             let room = grown.as_ref().copied().unwrap_or_default();
@@ -261,15 +289,21 @@ impl Gather {
             let whole = whole.max(length);
             self.more.reserve_exact(whole - self.more.len());
         }
-        if !self.one.is_empty() {
-            self.more.extend_from_slice(&std::mem::take(&mut self.one));
-        }
-        self.more.extend_from_slice(&piece);
+        self.append();
         grown.map(drop)
     }
 
+    fn append(&mut self) {
+        for piece in [&mut self.one, &mut self.next] {
+            self.more.extend_from_slice(&std::mem::take(piece));
+        }
+    }
+
     /// What was collected.
-    pub(super) fn finish(self) -> Bytes {
+    pub(super) fn finish(mut self) -> Bytes {
+        if !self.next.is_empty() {
+            self.append();
+        }
         if self.more.is_empty() {
             self.one
         } else {

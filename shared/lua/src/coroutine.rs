@@ -177,3 +177,160 @@ impl Future for Coroutine {
         Poll::Pending
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::native::{prepare, waiting_function};
+
+    /// A machine with a function `wait(…)` that waits until the gate is open and answers its arguments.
+    fn machine() -> (Lua, Rc<Cell<bool>>) {
+        let (lua, open) = (Lua::new(), Rc::<Cell<bool>>::default());
+        prepare(&lua).expect("memory");
+        let gate = open.clone();
+        let wait = waiting_function(&lua, move |lua, values: MultiValue| {
+            let (gate, values) = (gate.clone(), Stored::of_list(&lua, values));
+            async move {
+                std::future::poll_fn(|_| match gate.get() {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                })
+                .await;
+                Ok(values?.list(&lua).unwrap_or_default())
+            }
+        });
+        lua.globals()
+            .set("wait", wait.expect("memory"))
+            .expect("memory");
+        (lua, open)
+    }
+
+    fn coroutine(lua: &Lua, source: &str) -> Coroutine {
+        let function = lua.load(source).into_function().expect("Lua");
+        Coroutine::new(lua, function, MultiValue::new()).expect("memory")
+    }
+
+    fn poll(coroutine: &mut Coroutine) -> Poll<String> {
+        let mut cx = Context::from_waker(Waker::noop());
+        Pin::new(coroutine)
+            .poll(&mut cx)
+            .map(|answer| match answer {
+                Ok(values) => {
+                    let said = values
+                        .iter()
+                        .map(|value| value.to_string().expect("a text"));
+                    said.collect::<Vec<_>>().join(" ")
+                }
+                Err(error) => error
+                    .to_string()
+                    .lines()
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned(),
+            })
+    }
+
+    /// How many references there is room for.
+    fn room(lua: &Lua) -> usize {
+        let tables = std::iter::from_fn(|| lua.create_table().ok());
+        tables.collect::<Vec<_>>().len()
+    }
+
+    #[test]
+    fn they_go_on_when_there_is_an_answer() {
+        // What it does, what it has answered before the gate opens, and at the end.
+        for (source, before, after) in [
+            ("return 1, 'two'", Some("1 two"), "1 two"),
+            ("return wait(1, nil, 'three')", None, "1 nil three"),
+            (
+                "local a = wait(1) local b = wait(2) return a + b",
+                None,
+                "3",
+            ),
+            ("return pcall(wait, 'x')", None, "true x"),
+            ("coroutine.yield('mine') return wait(1)", None, "1"),
+            ("coroutine.yield() return 1", None, "1"),
+            // Nobody can wait within a function of C's; what that leaves is not waited for.
+            (
+                "local ok, said = pcall(table.sort, { 2, 1 }, function() wait() end) return said:match(':(%d+: att.*)')",
+                Some("1: attempt to yield across C-call boundary"),
+                "1: attempt to yield across C-call boundary",
+            ),
+            (
+                "pcall(table.sort, { 2, 1 }, function() wait('lost') end) return wait('found')",
+                None,
+                "found",
+            ),
+            (
+                "pcall(table.sort, { 2, 1 }, function() wait('lost') end) coroutine.yield() return 1",
+                None,
+                "1",
+            ),
+        ] {
+            let (lua, open) = machine();
+            let mut one = coroutine(&lua, source);
+            let first = poll(&mut one);
+            let before = before.map_or(Poll::Pending, |text| Poll::Ready(text.to_owned()));
+            assert_eq!(first, before, "{source}");
+            open.set(true);
+            let mut last = first;
+            for _ in 0..3 {
+                if last.is_pending() {
+                    last = poll(&mut one);
+                }
+            }
+            assert_eq!(last, Poll::Ready(after.to_owned()), "{source}");
+            assert_eq!(
+                poll(&mut one),
+                Poll::Ready("coroutine is non-resumable".to_owned())
+            );
+        }
+    }
+
+    #[test]
+    fn where_there_is_none_nothing_waits() {
+        let (lua, open) = machine();
+        let wait: Function = lua.globals().get("wait").expect("it is there");
+        let error = wait.call::<Value>(()).expect_err("nothing can yield");
+        let error = error.to_string();
+        assert!(
+            error.contains("attempt to yield across C-call boundary"),
+            "{error}"
+        );
+        open.set(true);
+        let answer: String = wait.call("at once").expect("it need not wait");
+        assert_eq!(answer, "at once");
+    }
+
+    #[test]
+    fn any_number_waits_without_a_reference() {
+        let (lua, open) = machine();
+        let before = room(&lua);
+        let mut all: Vec<_> = (0..20_000)
+            .map(|n| coroutine(&lua, &format!("return wait({n}, 'text', {{}}, print) + 1")))
+            .map(|mut one| {
+                assert!(poll(&mut one).is_pending());
+                one
+            })
+            .collect();
+        let used = before - room(&lua);
+        assert!(used <= 4, "{used} references");
+        open.set(true);
+        for (n, one) in all.iter_mut().enumerate() {
+            assert_eq!(poll(one), Poll::Ready((n + 1).to_string()));
+        }
+    }
+
+    #[test]
+    fn one_that_is_dropped_drops_what_it_waits_for() {
+        let (lua, open) = machine();
+        let mut one = coroutine(&lua, "return wait({})");
+        assert!(poll(&mut one).is_pending());
+        // The machine's own, the test's, that of the one that waits.
+        assert_eq!(Rc::strong_count(&open), 3);
+        drop(one);
+        assert_eq!(Rc::strong_count(&open), 2);
+    }
+}

@@ -245,35 +245,37 @@ impl State {
     pub fn own_modules(&self, folder: Option<&Path>, name: &str) -> mlua::Result<Function> {
         let prefix = format!("kong.plugins.{name}.");
         let folder: Option<PathBuf> = folder.map(Path::to_owned);
-        let loaded: Table = self.lua().create_table()?;
-        type Asked = (String, Table);
-        native::function(self.lua(), move |lua, (module, environment): Asked| {
-            let absent = || (false, Value::Nil);
-            let (Some(folder), Some(rest)) = (&folder, module.strip_prefix(&prefix)) else {
-                return Ok(absent());
-            };
-            let known: Value = loaded.raw_get(module.as_str())?;
-            if !known.is_nil() {
-                return Ok((true, known));
-            }
-            let Some(path) = file(folder, rest) else {
-                return Ok(absent());
-            };
-            let source = std::fs::read_to_string(&path)
-                .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-            let shown = path.file_name().unwrap_or_default().to_string_lossy();
-            let script = Script::module(&shown, &source)
-                .map_err(|failure| Raise::Text(failure.to_string()))?;
-            let chunk = script.load(lua)?;
-            chunk.set_environment(environment)?;
-            let mut values: MultiValue = chunk.call(module.as_str())?;
-            let value = match values.pop_front() {
-                None | Some(Value::Nil) => Value::Boolean(true),
-                Some(value) => value,
-            };
-            loaded.raw_set(module, &value)?;
-            Ok((true, value))
-        })
+        type Asked = (String, Table, Table);
+        native::function(
+            self.lua(),
+            move |lua, (module, environment, loaded): Asked| {
+                let absent = || (false, Value::Nil);
+                let (Some(folder), Some(rest)) = (&folder, module.strip_prefix(&prefix)) else {
+                    return Ok(absent());
+                };
+                let known: Value = loaded.raw_get(module.as_str())?;
+                if !known.is_nil() {
+                    return Ok((true, known));
+                }
+                let Some(path) = file(folder, rest) else {
+                    return Ok(absent());
+                };
+                let source = std::fs::read_to_string(&path)
+                    .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+                let shown = path.file_name().unwrap_or_default().to_string_lossy();
+                let script = Script::module(&shown, &source)
+                    .map_err(|failure| Raise::Text(failure.to_string()))?;
+                let chunk = script.load(lua)?;
+                chunk.set_environment(environment)?;
+                let mut values: MultiValue = chunk.call(module.as_str())?;
+                let value = match values.pop_front() {
+                    None | Some(Value::Nil) => Value::Boolean(true),
+                    Some(value) => value,
+                };
+                loaded.raw_set(module, &value)?;
+                Ok((true, value))
+            },
+        )
     }
 }
 

@@ -565,9 +565,10 @@ return {
     G.kong, G.ngx = kong, gate
     template.kong, template.ngx = kong, gate
   end,
-  -- The names of one plugin. `own` gives its other files, and says whether it has one of that name.
+  -- The names of one plugin. `own` gives its other files, of which it keeps what they returned, and says whether it has one of
+  -- that name.
   plugin = function(trusted, own)
-    local env = environment(trusted and G or base)
+    local env, loaded = environment(trusted and G or base), {}
     function env.require(name)
       if trusted and modules[name] then
         return G[name]
@@ -576,7 +577,7 @@ return {
       if module ~= nil then
         return module
       end
-      local found, module = own(name, env)
+      local found, module = own(name, env, loaded)
       if found then
         return module
       elseif trusted then

@@ -1,6 +1,7 @@
 //! What a script can see, and what it cannot do.
 
 mod hostile;
+mod many;
 mod words;
 
 use std::time::{Duration, Instant};

@@ -157,3 +157,85 @@ async fn a_thousand_calls_to_a_third_party_wait_together() {
         "one after the other it is 200 s: {took:?}"
     );
 }
+
+/// A light thread that is killed while it reads the body leaves the body to whoever reads it next, and to the upstream.
+#[tokio::test]
+async fn a_body_that_is_not_read_to_its_end_is_not_lost() {
+    let stage = Stage::start(&[]).await;
+    let reads = handler(
+        r#"
+        function Plugin:access(conf)
+          local function read() return kong.request.get_raw_body() end
+          local one = ngx.thread.spawn(conf.ngx and ngx.req.read_body or read)
+          ngx.sleep(0.1)
+          if conf.both then
+            local two = ngx.thread.spawn(read)
+            assert(ngx.thread.kill(one) == 1)
+            local ok, body = ngx.thread.wait(two)
+            kong.service.request.set_header("X-Read", tostring(body))
+          elseif conf.beside then
+            local two = ngx.thread.spawn(read)
+            local ok, body = ngx.thread.wait(two)
+            kong.service.request.set_header("X-Read", tostring(body) .. " " .. tostring(select(2, ngx.thread.wait(one))))
+          elseif conf.ends then
+            return ngx.exit(ngx.OK)
+          else
+            assert(ngx.thread.kill(one) == 1)
+          end
+        end"#,
+    );
+    let fields = ["ngx", "both", "beside", "ends"]
+        .map(|name| format!("{{ {name} = {{ type = \"boolean\" }} }}"));
+    stage.push_with("reads", &fields.join(", "), &reads).await;
+    // What the plugin does, and what it has read at last.
+    let cases = [
+        ("kill", json!({}), None),
+        ("kill-ngx", json!({ "ngx": true }), None),
+        ("next", json!({ "both": true }), Some("first and second")),
+        (
+            "next-ngx",
+            json!({ "both": true, "ngx": true }),
+            Some("first and second"),
+        ),
+        (
+            "beside",
+            json!({ "beside": true }),
+            Some("first and second first and second"),
+        ),
+        ("ends", json!({ "ends": true }), None),
+    ];
+    for (name, config, _) in &cases {
+        stage.route(name, &format!("/{name}")).await;
+        stage.plugin(name, "reads", config.clone()).await;
+    }
+    stage.gateway.settled().await;
+    for (name, _, read) in cases {
+        for framing in ["Content-Length: 16", "Transfer-Encoding: chunked"] {
+            let chunked = framing.starts_with('T');
+            let piece = |text: &str| match chunked {
+                true => format!("{:x}\r\n{text}\r\n", text.len()),
+                false => text.to_owned(),
+            };
+            let mut conn = Conn::plain(stage.gateway.node().proxy)
+                .await
+                .expect("the port is open");
+            let head = format!("POST /{name} HTTP/1.1\r\nHost: a.test\r\n{framing}\r\n\r\n");
+            let first = head + &piece("first ");
+            conn.send(first.as_bytes()).await.expect("it is sent");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let second = piece("and second") + if chunked { "0\r\n\r\n" } else { "" };
+            conn.send(second.as_bytes()).await.expect("it is sent");
+            let reply = conn.reply("POST").await.expect_status(200);
+            assert_eq!(
+                reply.json()["body"],
+                "first and second",
+                "{name}, {framing}: {reply}"
+            );
+            assert_eq!(
+                reply.echoed("x-read").as_deref(),
+                read,
+                "{name}, {framing}: {reply}"
+            );
+        }
+    }
+}

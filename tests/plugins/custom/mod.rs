@@ -10,6 +10,7 @@ mod hostile;
 mod idioms;
 mod interleaving;
 mod listing;
+mod many;
 mod nodes;
 mod pdk;
 

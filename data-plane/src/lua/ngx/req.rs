@@ -12,6 +12,7 @@ use lua::pdk::Host;
 use super::{header, var};
 use crate::lua::call;
 use crate::lua::pdk::{args, fields, kind, number};
+use crate::lua::reading;
 use crate::proxy::body::{BodyError, RequestBody};
 use crate::proxy::ctx::{Ctx, add};
 
@@ -303,23 +304,16 @@ fn was_read(ctx: &Ctx) -> bool {
 
 /// Reads the body as far as it fits into memory; a longer one streams on and is not to be had, as one in a file.
 async fn read_body() -> Result<(), Raise> {
-    // It is taken out while it is read: nothing of a request may be held over a wait.
-    let (mut body, limit) = call::with_request(|ctx| {
-        let settings = ctx.runtime.settings();
-        let limit = settings.client_body_buffer_size;
+    let read = reading::read(|ctx| {
         ctx.lua.get_or_insert_default().body_asked = true;
-        Ok((std::mem::take(&mut ctx.request.body), limit))
-    })?;
-    let read = body.read(limit).await;
-    call::with_request(|ctx| {
-        ctx.request.body = body;
-        match read {
-            Ok(body) => {
-                ctx.lua.get_or_insert_default().read_body = Some(body);
-                Ok(())
-            }
-            Err(BodyError::TooLarge { .. }) => Ok(()),
-            Err(other) => Err(other.to_string().into()),
-        }
-    })
+        ctx.runtime.settings().client_body_buffer_size
+    });
+    match read.await?.body {
+        Ok(body) => call::with_request(|ctx| {
+            ctx.lua.get_or_insert_default().read_body = Some(body);
+            Ok(())
+        }),
+        Err(BodyError::TooLarge { .. }) => Ok(()),
+        Err(other) => Err(other.to_string().into()),
+    }
 }

@@ -129,7 +129,7 @@ fn begin(
     if !may {
         return Ok(Err(REFUSED));
     }
-    if is_ending() {
+    if is_ending() || plugin.replaced().is_cancelled() {
         return Ok(Err("process exiting"));
     }
     let Some(waiting) = Waiting::begin(&plugin) else {
@@ -214,13 +214,13 @@ async fn run(timer: Timer) {
     } = timer;
     let ending = ENDING.with(CancellationToken::clone);
     loop {
-        let premature = tokio::time::timeout(delay, ending.cancelled())
-            .await
-            .is_ok();
-        // Code that has been replaced does nothing for ever.
-        if repeats && plugin.is_replaced() {
-            return;
-        }
+        // Also called early where its code has been replaced, and never again: to that, its worker has ended.
+        let premature = tokio::select! {
+            biased;
+            () = ending.cancelled() => true,
+            () = plugin.replaced().cancelled() => true,
+            () = tokio::time::sleep(delay) => false,
+        };
         drop(waiting);
         let running = Running::begin();
         let mut values = called.list(state.lua()).unwrap_or_default();

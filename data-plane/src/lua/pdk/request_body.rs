@@ -9,6 +9,7 @@ use lua::{Raise, mlua::IntoLuaMulti};
 use super::body::{self, Format};
 use super::{args, request};
 use crate::lua::call;
+use crate::lua::reading::{self, Read};
 use crate::proxy::body::{BodyError, RequestBody};
 
 /// What Kong says of a body that it did not keep in memory.
@@ -103,28 +104,22 @@ fn most_bytes(value: &Value) -> Result<Beyond, Raise> {
 /// # Errors
 /// See [`call::with_request`].
 async fn raw_body(beyond: Beyond) -> Result<Result<Bytes, String>, Raise> {
-    // It is taken out while it is read: nothing of a request may be held over a wait.
-    let (mut body, limit, gone) = call::with_request(|ctx| {
+    let mut gone = false;
+    let Read { body, length } = reading::read(|ctx| {
         let settings = ctx.runtime.settings();
         let (buffer, most) = (
             settings.client_body_buffer_size,
             settings.transform_max_body_size,
         );
-        let limit = match beyond {
+        gone = matches!(ctx.request.body, RequestBody::Sent) && ctx.request.had_body;
+        match beyond {
             Beyond::Refused => buffer,
             Beyond::Any => buffer.max(most),
             Beyond::UpTo(size) => buffer.max(size.min(most)),
-        };
-        let gone = matches!(ctx.request.body, RequestBody::Sent) && ctx.request.had_body;
-        Ok((std::mem::take(&mut ctx.request.body), limit, gone))
-    })?;
-    let read = body.read(limit).await;
-    let length = body.known_length();
-    call::with_request(|ctx| {
-        ctx.request.body = body;
-        Ok(())
-    })?;
-    Ok(match (read, beyond) {
+        }
+    })
+    .await?;
+    Ok(match (body, beyond) {
         (Ok(_), _) if gone => Err(TOO_LONG.to_owned()),
         (Ok(body), _) => Ok(body),
         (Err(BodyError::TooLarge { .. }), Beyond::Refused) => Err(TOO_LONG.to_owned()),

@@ -49,7 +49,7 @@ pub(crate) fn prepare(lua: &Lua) -> Result<()> {
     let waiting: Function = lua
         .load(
             "local waiting = ...
-             local error, yield = error, coroutine.yield
+             local error, yield, yieldable = error, coroutine.yield, coroutine.isyieldable
              local function pass(ok, ...)
                if not ok then
                  error((...), 2)
@@ -58,6 +58,9 @@ pub(crate) fn prepare(lua: &Lua) -> Result<()> {
              end
              local function settled(first, ...)
                if first == waiting then
+                 if not yieldable() then
+                   return false, 'attempt to yield across C-call boundary'
+                 end
                  return yield(waiting)
                end
                return first, ...

@@ -20,6 +20,7 @@ use crate::limits::Limits;
 use crate::native::{self, Raise};
 use crate::script::{Compiled, Script};
 use crate::state::{Options, State, said};
+use crate::stored::Stored;
 
 /// What running a schema, or one of its functions, may use (custom-plugins.md 2.2).
 const LIMITS: Limits = Limits {
@@ -54,7 +55,7 @@ struct Scratch {
     state: State,
     /// Calls a function and puts its results into a table.
     gathered: Function,
-    roots: HashMap<u64, (Weak<Compiled>, Table)>,
+    roots: HashMap<u64, (Weak<Compiled>, Stored)>,
 }
 
 thread_local! {
@@ -165,8 +166,10 @@ impl Scratch {
     /// The table that a schema returned here; it is run if it has not been.
     fn root(&mut self, program: &Program) -> Result<Table, Failure> {
         let script = &program.script;
-        if let Some((_, root)) = self.roots.get(&script.number()) {
-            return Ok(root.clone());
+        let lua = self.state.lua().clone();
+        let known = self.roots.get(&script.number());
+        if let Some(root) = known.and_then(|(_, root)| root.get(&lua)) {
+            return Ok(root);
         }
         let environment =
             environment(&self.state, &program.plugin).map_err(|error| said(&error))?;
@@ -183,7 +186,8 @@ impl Scratch {
             self.roots
                 .retain(|_, (script, _)| script.strong_count() > 0);
         }
-        let kept = (Arc::downgrade(script.compiled()), root.clone());
+        let kept = Stored::new(&lua, &root).map_err(|error| said(&error))?;
+        let kept = (Arc::downgrade(script.compiled()), kept);
         self.roots.insert(script.number(), kept);
         Ok(root)
     }
@@ -194,24 +198,21 @@ fn environment(state: &State, plugin: &Plugin) -> mlua::Result<Table> {
     let own = state.own_modules(plugin.folder.as_deref(), &plugin.name)?;
     let environment = state.plugin_environment(plugin.trusted, own)?;
     let others: Function = environment.raw_get("require")?;
-    let opened: RefCell<Option<Table>> = RefCell::new(None);
-    let own = native::function(state.lua(), move |lua, name: Value| {
+    type Asked = (Value, Option<Table>);
+    let own = native::function(state.lua(), |lua, (name, opened): Asked| {
         if name.as_string().is_none_or(|name| name != typedefs::NAME) {
             return Ok(None);
         }
-        let kept = opened.borrow().clone();
-        let table = match kept {
-            Some(table) => table,
-            None => typedefs::open(lua)?,
-        };
-        *opened.borrow_mut() = Some(table.clone());
-        Ok::<_, Raise>(Some(table))
+        let opened = opened.map_or_else(|| typedefs::open(lua), Ok);
+        Ok::<_, Raise>(Some(opened?))
     })?;
     let require = state.lua().load(
         "local own, others = ...
+         local opened
          return function(name)
-           local module = own(name)
+           local module = own(name, opened)
            if module then
+             opened = module
              return module
            end
            return others(name) -- in its own place: it blames its caller

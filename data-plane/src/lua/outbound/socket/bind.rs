@@ -60,6 +60,7 @@ fn stream(lua: &Lua, table: &Table, way: Way) -> mlua::Result<()> {
     type Place = (Value, Value, Option<LuaString>, Option<f64>);
     let connect = async |_: &Lua, socket: &Socket, (host, port, pool, size): Place| {
         let place = place(&host, &port)?;
+        drop((host, port));
         let pool = pool.map(|name| name.to_string_lossy());
         let size = size.map(|size| size as usize);
         let connected = socket.connect(place, pool, size).await;
@@ -74,6 +75,7 @@ fn stream(lua: &Lua, table: &Table, way: Way) -> mlua::Result<()> {
     table.set("secure", step(lua, secure)?)?;
     let send = async |lua: &Lua, socket: &Socket, data: Value| {
         let text = flat(lua, &data)?;
+        drop(data);
         let sent = socket.send(&text).await;
         Ok(sent.map(|()| Value::Number(text.len() as f64)))
     };
@@ -184,12 +186,16 @@ fn datagrams(lua: &Lua, table: &Table, way: Way) -> mlua::Result<()> {
     };
     table.set("udp", function(lua, new)?)?;
     let peer = async |_: &Lua, socket: &Datagrams, (host, port): (Value, Value)| {
-        let connected = socket.set_peer(place(&host, &port)?).await;
+        let place = place(&host, &port)?;
+        drop((host, port));
+        let connected = socket.set_peer(place).await;
         Ok(connected.map(|()| Value::Integer(1)))
     };
     table.set("peer", step(lua, peer)?)?;
     let send = async |lua: &Lua, socket: &Datagrams, data: Value| {
-        let sent = socket.send(&flat(lua, &data)?).await;
+        let text = flat(lua, &data)?;
+        drop(data);
+        let sent = socket.send(&text).await;
         Ok(sent.map(|()| Value::Integer(1)))
     };
     table.set("send_datagram", step(lua, send)?)?;
