@@ -129,7 +129,12 @@ fn begin(
     if !may {
         return Ok(Err(REFUSED));
     }
-    if is_ending() || plugin.replaced().is_cancelled() {
+    // What is to be sent is sent, whatever becomes of the code.
+    let replaced = match manner {
+        Manner::Queue => CancellationToken::new(),
+        Manner::Once | Manner::Repeated => plugin.replaced().clone(),
+    };
+    if is_ending() || replaced.is_cancelled() {
         return Ok(Err("process exiting"));
     }
     let Some(waiting) = Waiting::begin(&plugin) else {
@@ -141,6 +146,7 @@ fn begin(
         state,
         delay,
         repeats,
+        replaced,
         waiting,
     }));
     Ok(Ok(()))
@@ -200,6 +206,8 @@ struct Timer {
     state: Rc<State>,
     delay: Duration,
     repeats: bool,
+    /// Cancelled when its code has been replaced.
+    replaced: CancellationToken,
     waiting: Waiting,
 }
 
@@ -210,6 +218,7 @@ async fn run(timer: Timer) {
         state,
         delay,
         repeats,
+        replaced,
         mut waiting,
     } = timer;
     let ending = ENDING.with(CancellationToken::clone);
@@ -218,7 +227,7 @@ async fn run(timer: Timer) {
         let premature = tokio::select! {
             biased;
             () = ending.cancelled() => true,
-            () = plugin.replaced().cancelled() => true,
+            () = replaced.cancelled() => true,
             () = tokio::time::sleep(delay) => false,
         };
         drop(waiting);

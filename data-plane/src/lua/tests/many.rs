@@ -124,7 +124,18 @@ fn timers_of_replaced_code_are_called_early() {
             end
             assert(ngx.timer.at(3600, again))
             assert(ngx.timer.every(3600, function(premature) seen[#seen + 1] = 'every ' .. tostring(premature) end))
-            assert(ngx.timer.at(0, function(premature) seen[#seen + 1] = 'now ' .. tostring(premature) end))";
+            assert(ngx.timer.at(0, function(premature) seen[#seen + 1] = 'now ' .. tostring(premature) end))
+            local queue = {
+              name = 'queue', max_batch_size = 2, max_coalescing_delay = 0.6, max_entries = 9, max_retry_time = 60,
+              initial_retry_delay = 0.01, max_retry_delay = 60,
+            }
+            local function send(_, entries)
+              seen[#seen + 1] = 'sent ' .. table.concat(entries, ' ')
+              return true
+            end
+            for entry = 1, 3 do
+              assert(require('kong.tools.queue').enqueue(queue, send, nil, entry))
+            end";
         let other = "assert(ngx.timer.at(3600, function() seen[#seen + 1] = 'other' end))";
         let names = Names::new();
         for (plugin, source) in [(old, begin), (Rc::new(plugin(1)), other)] {
@@ -135,11 +146,14 @@ fn timers_of_replaced_code_are_called_early() {
             tokio::time::sleep(Duration::from_millis(50)).await;
             names.get::<Vec<String>>("seen")
         };
-        assert_eq!(seen().await, ["now false"]);
+        assert_eq!(seen().await, ["now false", "sent 1 2"]);
         replaced.cancel();
-        let mut all = seen().await;
+        let mut all = seen().await.split_off(2);
         all.sort();
-        assert_eq!(all, ["at true process exiting", "every true", "now false"]);
+        assert_eq!(all, ["at true process exiting", "every true"]);
+        // A queue goes on until all is sent.
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        assert_eq!(seen().await.split_off(4), ["sent 3"]);
         let pending = names
             .run(Rc::new(plugin(1)), "return ngx.timer.pending_count()")
             .await;
