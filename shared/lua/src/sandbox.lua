@@ -346,11 +346,29 @@ function resumed(thread, ok, first, ...)
   return ok, first, ...
 end
 
-local coroutine = only(G.coroutine, "create", "running", "status", "yield")
+local coroutine = only(G.coroutine, "running", "status", "yield")
+
+-- Those that plugins have made. The one that a handler runs in is the worker's, which uses it again for other handlers:
+-- whoever could resume it would answer for them, out of their requests.
+local made = setmetatable({}, { __mode = "k" })
+
+local function make(f)
+  if type(f) ~= "function" then
+    return create(f) -- in its own place: it blames its caller
+  end
+  local thread = create(f)
+  made[thread] = true
+  return thread
+end
+
+coroutine.create = make
 
 function coroutine.resume(...)
-  if type((...)) ~= "thread" then
+  local thread = ...
+  if type(thread) ~= "thread" then
     return resume(...)
+  elseif not made[thread] then
+    return false, "cannot resume non-suspended coroutine"
   end
   return resuming(...)
 end
@@ -367,9 +385,9 @@ function coroutine.wrap(f)
   if type(f) ~= "function" then
     return wrap(f)
   end
-  local thread, again = create(f), coroutine.resume
+  local thread = make(f)
   return function(...)
-    return unwrapped(again(thread, ...))
+    return unwrapped(resuming(thread, ...))
   end
 end
 

@@ -386,3 +386,43 @@ async fn endless_code_at_load_is_refused_and_in_configure_is_ended() {
         .await;
     assert_eq!(control(&stage, "configure").await, None);
 }
+
+/// A worker uses the coroutines of handlers again. One that a plugin has kept may be another plugin's by then, amid a
+/// request of somebody else's.
+#[tokio::test]
+async fn the_coroutine_of_a_handler_is_nobodys_to_resume() {
+    let stage = stage().await;
+    let thief = handler(
+        r#"
+        local saved
+        function Plugin:access()
+          if not saved then
+            saved = coroutine.running()
+            return
+          end
+          local ok, said = coroutine.resume(saved, true)
+          return kong.response.exit(200, tostring(ok) .. " " .. tostring(said))
+        end"#,
+    );
+    let victim = handler(
+        r#"
+        function Plugin:access()
+          kong.log("the victim waits")
+          ngx.sleep(1)
+          return kong.response.exit(200, kong.request.get_header("x-secret"))
+        end"#,
+    );
+    stage.alone("thief", &thief).await;
+    stage.alone("victim", &victim).await;
+    stage.gateway.get("/thief").await.expect_status(200);
+    let address = stage.gateway.node().proxy;
+    let waiting = tokio::spawn(async move {
+        let request = Request::get("/victim").header("X-Secret", "of the victim");
+        tests::wire::exchange(address, &request).await
+    });
+    stage.logged(&["[victim]", "the victim waits"]).await;
+    let stolen = stage.get("/thief").await.expect_status(200);
+    assert_eq!(stolen.text(), "false cannot resume non-suspended coroutine");
+    let reply = waiting.await.expect("no panic").expect_status(200);
+    assert_eq!(reply.text(), "of the victim");
+}

@@ -496,3 +496,35 @@ fn each_has_its_phases() {
          header_filter, body_filter, log)"
     );
 }
+
+/// What `kong.tools.http` says of how the client came.
+#[test]
+fn a_proxy_before_tells_of_https_if_it_is_trusted() {
+    let told = |values: &[&'static str]| Scene {
+        headers: [("host", "a.test")]
+            .into_iter()
+            .chain(values.iter().map(|value| ("x-forwarded-proto", *value)))
+            .collect(),
+        ..Scene::default()
+    };
+    let asks =
+        |arguments: &str| format!("return require('kong.tools.http').check_https({arguments})");
+    for (values, arguments, expected) in [
+        (&["https"][..], "true, true", "true"),
+        (&["HTTPS"], "true, true", "true"),
+        (&["http"], "true, true", "false"),
+        (&["https"], "false, true", "false"),
+        (&["https"], "true, false", "false"),
+        (&[], "true, true", "false"),
+        (
+            &["https", "http"],
+            "true, true",
+            "nil, 'Only one X-Forwarded-Proto header allowed'",
+        ),
+    ] {
+        check(
+            &told(values),
+            &[(Phase::Access, &asks(arguments), expected)],
+        );
+    }
+}

@@ -97,7 +97,16 @@ impl Want {
                 left,
             } => {
                 let most = most.unwrap_or(usize::MAX);
-                let found = left.or_else(|| {
+                // Somebody may have received the rest otherwise meanwhile: then the mark is looked for anew.
+                let known = left.filter(|&left| match inclusive {
+                    true => buffer
+                        .get(..left)
+                        .is_some_and(|rest| rest.ends_with(mark) || mark.ends_with(rest)),
+                    false => buffer
+                        .get(left..)
+                        .is_some_and(|rest| rest.starts_with(mark)),
+                });
+                let found = known.or_else(|| {
                     let at = *seen + memmem::find(&buffer[*seen..], mark)?;
                     Some(if *inclusive { at + mark.len() } else { at })
                 });

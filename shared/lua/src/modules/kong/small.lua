@@ -429,6 +429,20 @@ function modules.http()
     return nil, "bad cookie name '" .. text .. "', allowed characters are a-z, A-Z, 0-9, and !#$%&'*+-.^_`|~"
   end
 
+  -- Whether the client came by https. `trusted_ip`: what the proxy before says of it counts, if `allow_terminated` says so.
+  function _M.check_https(trusted_ip, allow_terminated)
+    if lower(ngx.var.scheme) == "https" then
+      return true
+    elseif not (trusted_ip and allow_terminated) then
+      return false
+    end
+    local scheme = ngx.req.get_headers()["x-forwarded-proto"]
+    if type(scheme) == "table" then
+      return nil, "Only one X-Forwarded-Proto header allowed"
+    end
+    return lower(tostring(scheme)) == "https"
+  end
+
   local types = {
     plain = "text/plain; charset=utf-8",
     html = "text/html; charset=utf-8",

@@ -7,6 +7,7 @@ for _, name in pairs({ "string", "table", "time", "uuid", "rand", "ip", "http", 
     utils[key] = value
   end
 end
+utils.get_hostname = kong.node.get_hostname
 utils.split = require("kong.tools.string").split
 utils.concat = require("kong.tools.table").concat
 

@@ -83,6 +83,22 @@ async fn what_is_received() {
             "local r = s:receiveuntil('END', { inclusive = true }) return r(4), r(4), r(4), s:receive('*a')",
             "abEN D nil c",
         ),
+        // What an iterator has seen of the mark, others may receive before it.
+        (
+            text("abcdEND"),
+            "local r = s:receiveuntil('END') return r(2), s:receive(5), r(2)",
+            "ab cdEND nil closed ",
+        ),
+        (
+            text("abcdENDefEND"),
+            "local r = s:receiveuntil('END') return r(2), s:receive(3), r(9), (r(9))",
+            "ab cdE NDef nil",
+        ),
+        (
+            text("abcdEND"),
+            "local r = s:receiveuntil('END', { inclusive = true }) return r(2), s:receive(5), r(2)",
+            "ab cdEND nil closed ",
+        ),
         (
             text("x"),
             "return s:receiveuntil('')",
