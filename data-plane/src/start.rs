@@ -398,11 +398,7 @@ fn open_log(
     Ok(sink)
 }
 
-type Sockets = Vec<(
-    Listen,
-    std::net::TcpListener,
-    Option<Arc<rustls::ServerConfig>>,
-)>;
+type Sockets = Vec<(Listen, std::net::TcpListener, Option<Arc<listen::Sides>>)>;
 
 /// Deals the sockets out, one of each listener to each worker.
 fn per_worker(
@@ -418,11 +414,11 @@ fn per_worker(
     let mut dealt: Vec<Sockets> = (0..workers).map(|_| Vec::new()).collect();
     for Bound { listen, sockets } in bound {
         let tls = match listen.tls {
-            true => Some(listen::server_config(
+            true => Some(Arc::new(listen::server_config(
                 node.clone(),
                 &listen::certificate(files, &config.data_dir)?,
                 listen.http2,
-            )?),
+            )?)),
             false => None,
         };
         for (worker, socket) in dealt.iter_mut().zip(sockets) {

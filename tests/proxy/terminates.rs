@@ -1,10 +1,10 @@
 //! Which certificate clients are shown: by the name they ask for, by what they can check, and from one moment to the
 //! next (proxy-and-routing.md 8.6, its check 23).
 
-use rustls::SignatureScheme;
 use rustls::pki_types::CertificateDer;
+use rustls::{HandshakeKind, SignatureScheme};
 use serde_json::json;
-use tests::authority::{Signed, alone};
+use tests::authority::{Authority, Signed, alone};
 use tests::{Gateway, Upstream, tls};
 
 use crate::plain;
@@ -125,4 +125,56 @@ async fn a_plugin_in_lua_can_end_a_handshake() {
     let path = format!("/plugins/{}", made["id"].as_str().expect("an id"));
     gateway.admin().delete(&path).await.expect_status(204);
     shown(&gateway, Some("a.test")).await;
+}
+
+#[tokio::test]
+async fn a_plugin_in_lua_asks_clients_for_their_certificates() {
+    let upstream = Upstream::start().await;
+    let gateway = plain(&upstream).await;
+    let client = Authority::root().sign(&["client.test"]);
+    let said = |answer: &str| {
+        answer
+            .split("\r\n\r\n")
+            .nth(1)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let access = "local chain = kong.client.tls.get_full_client_certificate_chain() or ''
+                  local count = select(2, chain:gsub('BEGIN CERTIFICATE', ''))
+                  kong.response.exit(200, ngx.var.ssl_client_verify .. ' ' .. count .. ' ' .. tostring(ngx.var.ssl_client_i_dn))";
+    let failed = "FAILED:unable to verify the first certificate 1 CN=root";
+    // What the plugin does in the handshake, what the node then knows, and how the client's second handshake goes.
+    for (wish, expected, second) in [
+        ("", "NONE 0 nil", HandshakeKind::Resumed),
+        (
+            "kong.client.tls.request_client_certificate()",
+            failed,
+            HandshakeKind::Resumed,
+        ),
+        (
+            "kong.client.tls.disable_session_reuse()",
+            "NONE 0 nil",
+            HandshakeKind::Full,
+        ),
+        (
+            "kong.client.tls.request_client_certificate() kong.client.tls.disable_session_reuse()",
+            failed,
+            HandshakeKind::Full,
+        ),
+    ] {
+        let config = json!({ "certificate": [format!("{wish} return")], "access": [access] });
+        let plugin = json!({ "name": "pre-function", "config": config });
+        let made = gateway.admin().create("/plugins", plugin).await;
+        gateway.settled().await;
+        let both = tls::twice(gateway.node().proxy_tls, "a.test", &client).await;
+        let [(_, first), (kind, again)] = both.expect("two answers");
+        assert_eq!(said(&first), expected, "{wish} {first}");
+        assert_eq!(said(&again), expected, "{wish} {again}");
+        assert_eq!(kind, Some(second), "{wish}");
+        // Who has nothing to show is let in all the same.
+        let without = tls::connect(gateway.node().proxy_tls, Some("a.test"), &[]).await;
+        without.expect("a handshake");
+        let path = format!("/plugins/{}", made["id"].as_str().expect("an id"));
+        gateway.admin().delete(&path).await.expect_status(204);
+    }
 }

@@ -10,8 +10,10 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
-    ClientConfig, DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, DistinguishedName, HandshakeKind, ServerConfig,
+    SignatureScheme,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use tokio_rustls::client::TlsStream;
@@ -137,6 +139,37 @@ async fn connect_with(
     TlsConnector::from(Arc::new(config))
         .connect(name, stream)
         .await
+}
+
+/// One client that makes two connections and asks for `/` on each. It shows `signed` if it is asked, and comes back to a
+/// session if it can: of each connection how the handshake went, and the whole answer.
+pub async fn twice(
+    address: SocketAddr,
+    sni: &str,
+    signed: &Signed,
+) -> io::Result<[(Option<HandshakeKind>, String); 2]> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let (chain, key) = signed.parts();
+    let config = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .expect("the provider supports the default versions")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        .with_client_auth_cert(chain, key)
+        .expect("the key is that of the certificate");
+    let connector = TlsConnector::from(Arc::new(config));
+    let exchange = async || {
+        let name = ServerName::try_from(sni.to_owned()).map_err(io::Error::other)?;
+        let stream = TcpStream::connect(address).await?;
+        let mut stream = connector.connect(name, stream).await?;
+        let request = format!("GET / HTTP/1.1\r\nHost: {sni}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        let kind = stream.get_ref().1.handshake_kind();
+        Ok::<_, io::Error>((kind, String::from_utf8_lossy(&answer).into_owned()))
+    };
+    Ok([exchange().await?, exchange().await?])
 }
 
 /// The certificate that a server shows to a client that can check these signatures.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, HeaderValue};
 use rustls::{CipherSuite, ProtocolVersion, SupportedCipherSuite};
 
+use super::client_certificate::Shown;
 use crate::runtime::ProxySettings;
 
 /// Whether a connection is to end.
@@ -73,6 +74,8 @@ pub struct Connection {
     pub sni: Option<String>,
     /// What was agreed on in TLS.
     pub secured: Option<Secured>,
+    /// What the client showed of itself, where it was asked.
+    pub client: Option<Shown>,
     /// The listening port after `port_maps`.
     pub port: u16,
     /// Whether the peer is in `trusted_ips`.
@@ -111,6 +114,7 @@ impl Connection {
             tls,
             sni,
             secured: None,
+            client: None,
             port,
             trusted: settings.is_trusted(ip),
             peer_text: HeaderValue::from_str(&ip.to_string())

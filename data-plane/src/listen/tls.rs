@@ -8,13 +8,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{CipherSuite, ServerConfig, SignatureAlgorithm};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::client_certificate::Any;
 use super::gate::Node;
+use crate::plugins::Wants;
 use crate::runtime::Pair;
 
 /// A chain and its key.
@@ -87,29 +89,67 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     io::Write::write_all(&mut file, bytes)
 }
 
+/// What a listener may do in a handshake, as plugins wish.
+#[derive(Clone)]
+pub struct Sides {
+    /// As always.
+    usual: Arc<ServerConfig>,
+    /// Asks for a certificate.
+    asking: Arc<ServerConfig>,
+    /// Leaves the client nothing to come back with.
+    fresh: Arc<ServerConfig>,
+    /// Both.
+    asking_fresh: Arc<ServerConfig>,
+}
+
+impl Sides {
+    /// The one that does what is wanted. No session of one is taken up by another.
+    pub fn of(&self, wants: Wants) -> &Arc<ServerConfig> {
+        match (wants.certificate, wants.fresh) {
+            (false, false) => &self.usual,
+            (true, false) => &self.asking,
+            (false, true) => &self.fresh,
+            (true, true) => &self.asking_fresh,
+        }
+    }
+}
+
 /// The TLS configuration of a listener: TLS 1.2 and 1.3, with HTTP/2 where the listener has it. Each handshake asks the
 /// configuration that `node` runs at that moment; `default` is for names that it does not know.
 ///
 /// # Errors
 /// [`TlsError::Pair`] when the key does not belong to the certificate.
-pub fn server_config(
-    node: Arc<Node>,
-    default: &Certified,
-    http2: bool,
-) -> Result<Arc<ServerConfig>, TlsError> {
+pub fn server_config(node: Arc<Node>, default: &Certified, http2: bool) -> Result<Sides, TlsError> {
     let (chain, key) = default;
     let certified = CertifiedKey::new(chain.clone(), any_supported_type(key)?);
     certified.keys_match()?;
     let default = Arc::new(certified);
-    let mut config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(BySni { node, default }));
-    config.alpn_protocols = if http2 {
-        vec![b"h2".to_vec(), b"http/1.1".to_vec()]
-    } else {
-        vec![b"http/1.1".to_vec()]
+    let resolver = Arc::new(BySni { node, default });
+    let side = |asks: bool, fresh: bool| {
+        let builder = ServerConfig::builder();
+        let any = Any(builder.crypto_provider().clone());
+        let builder = match asks {
+            true => builder.with_client_cert_verifier(Arc::new(any)),
+            false => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(resolver.clone());
+        if fresh {
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
+        config.alpn_protocols = if http2 {
+            vec![b"h2".to_vec(), b"http/1.1".to_vec()]
+        } else {
+            vec![b"http/1.1".to_vec()]
+        };
+        Arc::new(config)
     };
-    Ok(Arc::new(config))
+    Ok(Sides {
+        usual: side(false, false),
+        asking: side(true, false),
+        fresh: side(false, true),
+        asking_fresh: side(true, true),
+    })
 }
 
 /// Chooses by the server name that the client asks for.

@@ -1,6 +1,6 @@
 //! A worker: one thread, one tokio runtime, its own sockets. Nothing on the request path leaves the thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
@@ -17,7 +17,6 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, server};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::ServerConfig;
 use rustls::server::Acceptor;
 use shared::settings::Listen;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -27,11 +26,12 @@ use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use tokio_util::sync::CancellationToken;
 
+use super::client_certificate::Shown;
 use super::connection::{Ending, Secured};
-use super::{Connection, Gate, Node};
+use super::{Connection, Gate, Node, Sides};
 use crate::carried::deadline::within;
 use crate::lua::{self, outbound, stores};
-use crate::plugins;
+use crate::plugins::{self, Wants};
 use crate::proxy;
 use crate::proxy::response::ResponseBody;
 use crate::telemetry::access_log::{AccessLog, Sink};
@@ -51,7 +51,7 @@ pub struct Worker {
     /// What the node shares.
     pub node: Arc<Node>,
     /// Its sockets, each with what is spoken there and the TLS side where there is one.
-    pub sockets: Vec<(Listen, std::net::TcpListener, Option<Arc<ServerConfig>>)>,
+    pub sockets: Vec<(Listen, std::net::TcpListener, Option<Arc<Sides>>)>,
     /// What its plugins may know of the node.
     pub here: Arc<lua::here::Here>,
     /// Its counters.
@@ -105,7 +105,7 @@ async fn serve(worker: Worker) -> io::Result<()> {
             gate: gate.clone(),
             socket: TcpListener::from_std(socket)?,
             http2: listen.http2,
-            tls: tls.map(TlsAcceptor::from),
+            tls,
             connections: connections.clone(),
             drain: worker.drain.clone(),
         };
@@ -148,7 +148,7 @@ struct Accepting {
     gate: Rc<Gate>,
     socket: TcpListener,
     http2: bool,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Sides>>,
     connections: Rc<RefCell<JoinSet<()>>>,
     drain: CancellationToken,
 }
@@ -192,14 +192,14 @@ async fn connection(
     gate: Rc<Gate>,
     stream: TcpStream,
     peer: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Sides>>,
     http2: bool,
     drain: CancellationToken,
 ) -> Result<(), String> {
     stream.set_nodelay(true).map_err(|e| e.to_string())?;
     let local = stream.local_addr().map_err(|e| e.to_string())?;
     let settings = gate.settings().clone();
-    let Some(acceptor) = tls else {
+    let Some(sides) = tls else {
         let conn = Rc::new(Connection::new(peer, local, false, None, settings));
         return spoken(
             gate,
@@ -210,7 +210,7 @@ async fn connection(
         )
         .await;
     };
-    let stream = within(HANDSHAKE, handshake(&gate, acceptor, stream, peer, local))
+    let stream = within(HANDSHAKE, handshake(&gate, &sides, stream, peer, local))
         .await
         .map_err(|_| "no TLS handshake in time".to_owned())??;
     let (_, session) = stream.get_ref();
@@ -224,8 +224,9 @@ async fn connection(
         session.protocol_version(),
         session.negotiated_cipher_suite(),
     );
+    let shown = session.peer_certificates().and_then(Shown::new);
     let mut conn = Connection::new(peer, local, true, sni, settings);
-    conn.secured = secured;
+    (conn.secured, conn.client) = (secured, shown);
     let conn = Rc::new(conn);
     spoken(gate, stream, conn, speaks, drain).await
 }
@@ -233,13 +234,14 @@ async fn connection(
 /// The TLS handshake, with the certificate phase of plugins in the middle where there is one.
 async fn handshake(
     gate: &Gate,
-    acceptor: TlsAcceptor,
+    sides: &Sides,
     stream: TcpStream,
     peer: SocketAddr,
     local: SocketAddr,
 ) -> Result<TlsStream<TcpStream>, String> {
     let runtime = gate.runtime();
     if runtime.handshaking.is_empty() {
+        let acceptor = TlsAcceptor::from(sides.of(Wants::default()).clone());
         return acceptor.accept(stream).await.map_err(|e| e.to_string());
     }
     let started = LazyConfigAcceptor::new(Acceptor::default(), stream);
@@ -248,9 +250,10 @@ async fn handshake(
         peer,
         local,
         sni: started.client_hello().server_name().map(str::to_owned),
+        wants: Cell::default(),
     };
-    plugins::certificate(&runtime, hello).await?;
-    let config = acceptor.config().clone();
+    let wants = plugins::certificate(&runtime, hello).await?;
+    let config = sides.of(wants).clone();
     started.into_stream(config).await.map_err(|e| e.to_string())
 }
 

@@ -35,6 +35,8 @@ pub struct Kept {
     pub read_body: Option<Bytes>,
     /// Who the client is.
     pub who: super::who::Who,
+    /// What a plugin says of the client's certificate.
+    pub client_verify: Option<String>,
     /// The sockets that its plugins have opened.
     pub sockets: super::outbound::socket::Owned,
 }

@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use shared::chain::{Chain, Chosen, Scope, Scopes, Step};
 use uuid::Uuid;
 
-use super::{Ctx, Flow, Hello, PhaseSet, Phases};
+use super::{Ctx, Flow, Hello, PhaseSet, Phases, Wants};
 use crate::proxy::error::Halt;
 use crate::runtime::Runtime;
 
@@ -77,11 +77,11 @@ fn choose(step: &Step, ctx: &Ctx, runtime: &Runtime) -> Option<Chosen> {
     step.choose(&runtime.plugins.scopes, consumer, || ctx.scope(runtime))
 }
 
-/// Runs the certificate phase, of the global configurations.
+/// Runs the certificate phase, of the global configurations. What they want of the rest of the handshake.
 ///
 /// # Errors
 /// Why there shall be no handshake, for the log.
-pub async fn certificate(runtime: &Runtime, hello: Hello) -> Result<(), String> {
+pub async fn certificate(runtime: &Runtime, hello: Hello) -> Result<Wants, String> {
     let hello = Rc::new(hello);
     for &chosen in &runtime.handshaking {
         let instance = &runtime.plugins.instances[chosen as usize];
@@ -97,7 +97,7 @@ pub async fn certificate(runtime: &Runtime, hello: Hello) -> Result<(), String> 
             _ => return Err(format!("[{}] ended the handshake", instance.label)),
         }
     }
-    Ok(())
+    Ok(hello.wants.get())
 }
 
 /// Runs the rewrite phase: that of the global configurations, since nothing else is known yet.

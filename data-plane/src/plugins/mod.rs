@@ -2,6 +2,7 @@
 //!
 //! A plugin has two halves under one name: what it may be told (`shared::plugins`) and what it does (here).
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -166,6 +167,17 @@ pub struct Hello {
     pub local: SocketAddr,
     /// The name that the client asks for.
     pub sni: Option<String>,
+    /// What plugins want of the rest of the handshake.
+    pub wants: Cell<Wants>,
+}
+
+/// What plugins want of a handshake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// That the client is asked for a certificate, which it need not show.
+    pub certificate: bool,
+    /// That the client cannot come back to this session, so that plugins are asked each time.
+    pub fresh: bool,
 }
 
 /// The phases, called in this order. Synchronous ones are plain calls; only a plugin that waits returns a future.

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 
 use super::output;
 use crate::lua::call;
-use crate::lua::pdk::{fields, response};
+use crate::lua::pdk::{client_tls, fields, response};
 use crate::proxy::ctx::Ctx;
 
 pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
@@ -83,8 +83,6 @@ fn read(ctx: &Ctx, name: &str) -> Option<Vec<u8>> {
         "ssl_protocol" => ctx.conn.secured.and_then(|secured| text(secured.protocol)),
         "ssl_cipher" => ctx.conn.secured.and_then(|secured| text(secured.cipher)),
         "ssl_server_name" => ctx.conn.sni.as_deref().and_then(text),
-        // Clients are not asked for certificates by listeners; a plugin that does reads them by its own means.
-        "ssl_client_verify" if ctx.conn.tls => text("NONE"),
         "server_protocol" => text(protocol(ctx.request.version)),
         "time_iso8601" => text(&iso8601()),
         "msec" => {
@@ -133,6 +131,9 @@ fn family(ctx: &Ctx, name: &str) -> Option<Vec<u8>> {
             "cookie" => joined(&ctx.request.headers, name, "; "),
             _ => joined(&ctx.request.headers, name, ", "),
         };
+    }
+    if let Some(name) = name.strip_prefix("ssl_client_") {
+        return client_tls::variable(ctx, name).map(String::into_bytes);
     }
     if let Some(name) = name.strip_prefix("cookie_") {
         return cookie(&ctx.request.headers, name);

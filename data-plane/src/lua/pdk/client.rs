@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use lua::Raise;
-use lua::mlua::{self, Lua, MultiValue, Table, Value};
+use lua::mlua::{self, Lua, Table, Value};
 use lua::pdk::Host;
 use shared::entities::Consumer;
 use uuid::Uuid;
@@ -21,9 +21,6 @@ const CREDENTIALS: [&str; 4] = [
     "jwt_secrets",
 ];
 
-/// What a function says that needs OpenSSL's side of the client's connection.
-const NO_CLIENT_CERTIFICATES: &str = "client certificates are not supported by this gateway";
-
 pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     host.function("kong.client.get_ip", |_, ()| Ok(peer()?.0.ip().to_string()))?;
     host.function("kong.client.get_port", |_, ()| Ok(peer()?.0.port()))?;
@@ -39,18 +36,7 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
         let terminated = !matches!(terminated, Value::Nil | Value::Boolean(false));
         call::with_request(|ctx| Ok(protocol(ctx, terminated)))
     })?;
-    who(host)?;
-    for name in [
-        "kong.client.tls.request_client_certificate",
-        "kong.client.tls.disable_session_reuse",
-        "kong.client.tls.get_full_client_certificate_chain",
-        "kong.client.tls.set_client_verify",
-    ] {
-        host.function(name, |_, _: MultiValue| {
-            Err::<(), _>(NO_CLIENT_CERTIFICATES.into())
-        })?;
-    }
-    Ok(())
+    who(host)
 }
 
 /// The other end of the connection, and who is said to be behind it; in a handshake nobody says anything yet.

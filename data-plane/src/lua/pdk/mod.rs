@@ -8,6 +8,7 @@ use super::{outbound, stores};
 pub(crate) mod args;
 mod body;
 mod client;
+pub(super) mod client_tls;
 pub mod conf;
 pub(super) mod ctx;
 mod db;
@@ -43,6 +44,7 @@ pub fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     request::bind(host)?;
     request_body::bind(host)?;
     client::bind(host)?;
+    client_tls::bind(host)?;
     service::bind(host)?;
     node::bind(host)?;
     vault::bind(host)?;

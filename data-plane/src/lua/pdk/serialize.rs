@@ -9,7 +9,7 @@ use lua::mlua::{self, Lua, Table, Value};
 use lua::pdk::Host;
 use lua::{Raise, Stored};
 
-use super::{args, client, documents, fields, response};
+use super::{args, client, client_tls, documents, fields, response};
 use crate::lua::call;
 use crate::lua::kept::{Mode, Serialized};
 use crate::proxy::ctx::Ctx;
@@ -200,7 +200,7 @@ fn request(lua: &Lua, ctx: &Ctx) -> Result<Table, Raise> {
         let tls = lua.create_table()?;
         tls.raw_set("version", secured.protocol)?;
         tls.raw_set("cipher", secured.cipher)?;
-        tls.raw_set("client_verify", "NONE")?;
+        tls.raw_set("client_verify", client_tls::verified(ctx))?;
         table.raw_set("tls", tls)?;
     }
     Ok(table)

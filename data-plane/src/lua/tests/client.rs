@@ -1,13 +1,19 @@
 //! `kong.client`.
 
+use std::rc::Rc;
+
 use lua::pdk::Phase::{Access, Certificate, Log, Rewrite, Timer};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use serde_json::json;
 use shared::settings::Networks;
 use uuid::Uuid;
 
 use super::{Scene, check, said};
 use crate::config::Config;
-use crate::proxy::ctx::Credential;
+use crate::listen::Secured;
+use crate::listen::client_certificate::Shown;
+use crate::proxy::ctx::{Credential, Ctx};
 
 const BOB: &str = "00000000-0000-0000-0000-0000000000b0";
 const KEY: &str = "00000000-0000-0000-0000-0000000000c0";
@@ -267,20 +273,155 @@ fn each_has_its_phases() {
     for name in ["request_client_certificate", "disable_session_reuse"] {
         let source = format!("kong.client.tls.{name}()");
         assert_eq!(
-            said(None, Certificate, &source),
-            "error: client certificates are not supported by this gateway"
-        );
-        assert_eq!(
             said(None, Timer, &source),
             "error: function cannot be called in timer phase (only in: certificate)"
         );
-    }
-    for name in ["get_full_client_certificate_chain", "set_client_verify"] {
-        let mut ctx = Scene::default().ctx();
-        let source = format!("kong.client.tls.{name}()");
+        // A call of this phase without a client is a test's only.
         assert_eq!(
-            said(Some(&mut ctx), Access, &source),
-            "error: client certificates are not supported by this gateway"
+            said(None, Certificate, &source),
+            "error: no TLS handshake found"
         );
+    }
+}
+
+/// A certificate that OpenSSL made.
+macro_rules! fixture {
+    ($name:literal) => {
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../shared/lua/src/modules/resty/openssl/fixtures/",
+            $name
+        ))
+    };
+}
+
+/// A request by TLS, whose client showed these.
+fn showing(texts: &[&str]) -> Box<Ctx> {
+    let mut ctx = Scene {
+        tls: true,
+        ..Scene::default()
+    }
+    .ctx();
+    let read = |text: &&str| CertificateDer::from_pem_slice(text.as_bytes()).expect("PEM");
+    let chain: Vec<_> = texts.iter().map(read).collect();
+    let conn = Rc::get_mut(&mut ctx.conn).expect("nobody else has it");
+    conn.client = Shown::new(&chain);
+    ctx
+}
+
+/// What a source says, a text without its quotes.
+fn told(ctx: Option<&mut Ctx>, phase: lua::pdk::Phase, source: &str) -> String {
+    let said = said(ctx, phase, source);
+    let bare = said
+        .strip_prefix('\'')
+        .and_then(|said| said.strip_suffix('\''));
+    bare.map_or(said.clone(), str::to_owned)
+}
+
+#[test]
+fn what_a_client_shows_is_told() {
+    const LEAF: &str = fixture!("leaf.crt");
+    const CA: &str = fixture!("ca.crt");
+    let var = |name: &str| format!("return ngx.var.ssl_client_{name}");
+    let dn = "emailAddress=me@client.example,CN=client.example,OU=Two,O=Rock\\, Paper,C=DE";
+    let cases = [
+        ("s_dn", dn.to_owned()),
+        ("i_dn", "CN=Test CA,O=Headgate Tests,C=DE".to_owned()),
+        (
+            "s_dn_legacy",
+            "/C=DE/O=Rock, Paper/OU=Two/CN=client.example/emailAddress=me@client.example"
+                .to_owned(),
+        ),
+        (
+            "i_dn_legacy",
+            "/C=DE/O=Headgate Tests/CN=Test CA".to_owned(),
+        ),
+        ("serial", "FEDCBA98765432100123456789".to_owned()),
+        (
+            "fingerprint",
+            "7c6ee9d743eb03d2ffdfa8ea9cc7fdcb98c5bd47".to_owned(),
+        ),
+        ("v_start", "Nov 22 12:19:47 2026 GMT".to_owned()),
+        ("v_end", "Oct 29 12:19:47 2126 GMT".to_owned()),
+        ("raw_cert", LEAF.to_owned()),
+        ("cert", LEAF.trim_end().replace('\n', "\n\t")),
+        (
+            "verify",
+            "FAILED:self-signed certificate in certificate chain".to_owned(),
+        ),
+        ("nonsense", "nil".to_owned()),
+    ];
+    for (name, expected) in cases {
+        let got = told(Some(&mut showing(&[LEAF, CA])), Access, &var(name));
+        assert_eq!(got, expected, "{name}");
+    }
+    let escaped = told(Some(&mut showing(&[LEAF])), Access, &var("escaped_cert"));
+    assert!(
+        escaped.starts_with("-----BEGIN%20CERTIFICATE-----%0AMII"),
+        "{escaped}"
+    );
+    let days = told(Some(&mut showing(&[LEAF])), Access, &var("v_remain"));
+    assert!(days.parse::<u32>().expect("a number") > 30_000, "{days}");
+    for (texts, verified) in [
+        (&[LEAF][..], "FAILED:unable to verify the first certificate"),
+        (&[CA], "FAILED:self-signed certificate"),
+        (
+            &[LEAF, LEAF],
+            "FAILED:unable to get local issuer certificate",
+        ),
+        (&[], "NONE"),
+    ] {
+        let got = told(Some(&mut showing(texts)), Access, &var("verify"));
+        assert_eq!(got, verified);
+    }
+    for name in ["s_dn", "cert", "raw_cert", "serial", "fingerprint"] {
+        assert_eq!(
+            told(Some(&mut showing(&[])), Access, &var(name)),
+            "nil",
+            "{name}"
+        );
+    }
+    let plain = told(Some(&mut Scene::default().ctx()), Access, &var("verify"));
+    assert_eq!(plain, "nil");
+    let chain = "return kong.client.tls.get_full_client_certificate_chain()";
+    for (texts, expected) in [
+        (&[LEAF, CA][..], format!("{LEAF}{CA}")),
+        (&[], "nil".to_owned()),
+    ] {
+        assert_eq!(told(Some(&mut showing(texts)), Log, chain), expected);
+    }
+}
+
+#[test]
+fn what_a_plugin_makes_of_it_is_logged() {
+    let serialized = "return kong.log.serialize().request.tls.client_verify";
+    for (value, expected) in [
+        ("'SUCCESS'", ""),
+        ("'NONE'", ""),
+        ("'FAILED:I say'", ""),
+        (
+            "'maybe'",
+            "error: value must be 'SUCCESS', 'NONE' or begin with 'FAILED:'",
+        ),
+        (
+            "nil",
+            "error: value must be 'SUCCESS', 'NONE' or begin with 'FAILED:'",
+        ),
+    ] {
+        let mut ctx = showing(&[]);
+        let conn = Rc::get_mut(&mut ctx.conn).expect("nobody else has it");
+        conn.secured = Some(Secured {
+            protocol: "TLSv1.3",
+            cipher: "X",
+        });
+        let source = format!("kong.client.tls.set_client_verify({value})");
+        assert_eq!(told(Some(&mut ctx), Access, &source), expected, "{value}");
+        let logged = told(Some(&mut ctx), Log, serialized);
+        let expected = if expected.is_empty() {
+            value.trim_matches('\'')
+        } else {
+            "NONE"
+        };
+        assert_eq!(logged, expected);
     }
 }

@@ -156,8 +156,16 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
     ),
     ("os", All, Seen(&["os"])),
     ("pl.List", All, InLua(include_str!("pl/List.lua"), none)),
+    ("pl.Map", All, InLua(include_str!("pl/Map.lua"), none)),
+    (
+        "pl.OrderedMap",
+        All,
+        InLua(include_str!("pl/OrderedMap.lua"), none),
+    ),
+    ("pl.Set", All, InLua(include_str!("pl/Set.lua"), none)),
     ("pl.class", All, InLua(include_str!("pl/class.lua"), none)),
     ("pl.compat", All, InLua(include_str!("pl/compat.lua"), none)),
+    ("pl.path", All, InLua(include_str!("pl/path.lua"), none)),
     ("pl.pretty", All, InLua(include_str!("pl/pretty.lua"), none)),
     (
         "pl.stringx",

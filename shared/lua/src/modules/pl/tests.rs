@@ -253,3 +253,116 @@ fn templates() {
         ),
     ]);
 }
+
+#[test]
+fn path() {
+    shown(
+        "pl.path",
+        &[
+            ("splitpath('/a/b.txt')", r#""/a" "b.txt""#),
+            ("splitpath('b.txt')", r#""" "b.txt""#),
+            ("splitpath('/b')", r#""/" "b""#),
+            ("splitext('/a.x/b.tar.gz')", r#""/a.x/b.tar" ".gz""#),
+            ("splitext('/a.x/b')", r#""/a.x/b" """#),
+            ("dirname('/a/b/c')", r#""/a/b""#),
+            ("basename('/a/b/c.lua')", r#""c.lua""#),
+            ("extension('/a/b/c.lua')", r#"".lua""#),
+            ("join('a', 'b', 'c')", r#""a/b/c""#),
+            ("join('a/', 'b')", r#""a/b""#),
+            ("join('a', '/b', 'c')", r#""/b/c""#),
+            ("join('', 'b')", r#""b""#),
+            ("normpath('/a//b/./c/../d')", r#""/a/b/d""#),
+            ("normpath('../a/../../b')", r#""../../b""#),
+            ("normpath('a/..')", r#"".""#),
+            ("normpath('/../a')", r#""/a""#),
+            ("isabs('/a')", "true"),
+            ("isabs('a')", "false"),
+            ("relpath('/a/b/c', '/a/d')", r#""../b/c""#),
+            ("relpath('/a', '/a')", r#"".""#),
+            ("common_prefix('/a/b/c', '/a/b/d')", r#""/a/b""#),
+            ("common_prefix('/a/b', '/a/b/d')", r#""/a/b""#),
+            ("common_prefix('/a/bc', '/a/bd')", r#""/a""#),
+        ],
+    );
+    check_raised(&[
+        (
+            "require('pl.path').exists('/etc')",
+            "pl.path.exists is not supported: modules see no files",
+        ),
+        (
+            "require('pl.path').dirname(1)",
+            "argument 1 expected a 'string' got a 'number'",
+        ),
+    ]);
+}
+
+#[test]
+fn sets() {
+    let set = "local Set = require('pl.Set') local a, b = Set { 'x', 'y' }, Set({ 'y', 'z' }) ";
+    for (body, expected) in [
+        ("tostring(a + b)", "[x,y,z]"),
+        ("tostring(a * b)", "[y]"),
+        ("tostring(a - b)", "[x]"),
+        ("tostring(a ^ b)", "[x,z]"),
+        ("tostring(#a)", "2"),
+        ("tostring(a == Set { 'y', 'x' })", "true"),
+        ("tostring(a < a + b)", "true"),
+        ("tostring(a <= b)", "false"),
+        ("tostring(a.x) .. tostring(a.z)", "truenil"),
+        ("table.concat(Set.values(a):sort(), ' ')", "x y"),
+        ("tostring(Set.union(a, 'q'))", "[q,x,y]"),
+        ("tostring(Set.map(a, string.upper))", "[X,Y]"),
+        (
+            "tostring(Set.isempty(Set())) .. tostring(Set.isdisjoint(a, b))",
+            "truefalse",
+        ),
+        ("tostring(Set(a) == a)", "true"),
+    ] {
+        check(&[(&format!("{set}return {body}"), expected)]);
+    }
+}
+
+#[test]
+fn maps() {
+    let map = "local Map = require('pl.Map') local m = Map { b = 2, a = 1 } ";
+    for (body, expected) in [
+        ("table.concat(m:keys():sort(), ' ')", "a b"),
+        ("table.concat(m:values():sort(), ' ')", "1 2"),
+        ("m:items()[1][1] .. m:items()[2][2]", "a2"),
+        ("m:get('a') .. tostring(m:get('keys')) .. m:len()", "1nil2"),
+        ("m:setdefault('a', 9) .. m:setdefault('c', 9) .. m.c", "199"),
+        (
+            "tostring(m == Map { a = 1, b = 2 }) .. tostring(m == Map { a = 1 })",
+            "truefalse",
+        ),
+        ("m:update({ a = 5 }).a", "5"),
+        ("table.concat(m:getvalues({ 'b', 'a' }), ' ')", "2 1"),
+        ("tostring(Map { a = 1 })", "{a=1}"),
+    ] {
+        check(&[(&format!("{map}return {body}"), expected)]);
+    }
+    let map = "local Map = require('pl.OrderedMap') local m = Map() m:set('z', 1) m.y = 2 m:set('x', 'three') ";
+    for (body, expected) in [
+        ("tostring(m)", "{z=1,y=2,x=\"three\"}"),
+        ("table.concat(m:keys(), ' ')", "z y x"),
+        ("table.concat(m:values(), ' ')", "1 2 three"),
+        (
+            "(function() m.y = nil m.z = 7 m.y = 8 return tostring(m) end)()",
+            "{z=7,x=\"three\",y=8}",
+        ),
+        (
+            "tostring(m:insert(1, 'w', 0):insert(2, 'x'))",
+            "{w=0,x=\"three\",z=1,y=2}",
+        ),
+        ("tostring(m:sort())", "{x=\"three\",y=2,z=1}"),
+        (
+            "(function() local all = {} for key, value in pairs(m) do all[#all + 1] = key .. value end return table.concat(all, ' ') end)()",
+            "z1 y2 xthree",
+        ),
+        ("tostring(Map { { b = 1 }, { a = 2 } }) .. #m", "{b=1,a=2}3"),
+        ("tostring(m.nothing) .. m:get('y')", "nil2"),
+        ("tostring(Map(m))", "{z=1,y=2,x=\"three\"}"),
+    ] {
+        check(&[(&format!("{map}return {body}"), expected)]);
+    }
+}

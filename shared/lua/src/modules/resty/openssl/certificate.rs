@@ -154,11 +154,11 @@ static SIGNATURES: &[(&str, &str, &[&dyn VerificationAlgorithm])] = &[
 impl Certificate {
     /// The first of a text; `format` is `PEM`, `DER`, or `*` for whichever it is. `None`: it cannot be read.
     pub fn read(text: &[u8], format: &str) -> Option<Self> {
-        let pem = || CertificateDer::from_pem_slice(text).ok();
+        let section = || CertificateDer::from_pem_slice(text).ok();
         match format {
-            "PEM" => Self::of_der(&pem()?),
+            "PEM" => Self::of_der(&section()?),
             "DER" => Self::of_der(text),
-            "*" => match pem() {
+            "*" => match section() {
                 Some(der) => Self::of_der(&der),
                 None => Self::of_der(text),
             },
@@ -240,8 +240,13 @@ impl Certificate {
 
     /// As PEM.
     pub fn pem(&self) -> String {
-        der::pem("CERTIFICATE", &self.der)
+        pem(&self.der)
     }
+}
+
+/// A certificate's bytes as PEM.
+pub fn pem(der: &[u8]) -> String {
+    der::pem("CERTIFICATE", der)
 }
 
 /// A name as RFC 2253 writes it, the last member first: `CN=me,O=mine`.
