@@ -198,7 +198,7 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
     ),
     (
         "resty.jwt",
-        All,
+        Own,
         InLua(include_str!("resty/jwt.lua"), resty::signatures),
     ),
     (

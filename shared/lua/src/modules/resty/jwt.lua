@@ -5,7 +5,17 @@ local cjson = require("cjson.safe").new()
 local error, find, ipairs, match, pcall, sub, tostring, type = error, string.find, ipairs, string.match, pcall, string.sub, tostring, type
 local encode64, decode64 = ngx.base64.encode_base64url, ngx.base64.decode_base64url
 
-local _M = { _VERSION = "0.2.3", alg_whitelist = nil }
+local _M = { _VERSION = "0.2.3" }
+
+-- The algorithms that are taken, by name; nil are all. Each plugin has its own.
+local whitelist
+
+function _M.set_alg_whitelist(_, algorithms)
+  if algorithms ~= nil and type(algorithms) ~= "table" then
+    error("expected a table of algorithms, got " .. type(algorithms), 2)
+  end
+  whitelist = algorithms
+end
 
 local digests = { HS256 = "sha256", HS384 = "sha384", HS512 = "sha512" }
 
@@ -107,6 +117,9 @@ local function verify(secret, object, spec)
   local alg = header.alg
   if header.typ and header.typ ~= "JWT" then
     fail("invalid typ: " .. tostring(header.typ))
+  end
+  if whitelist and whitelist[alg] == nil then
+    fail("whitelist unsupported alg: " .. tostring(alg))
   end
   local key = secret_of(secret, header, object.payload)
   local text = object.raw_header .. "." .. object.raw_payload

@@ -128,6 +128,18 @@ fn tokens() {
             "unsupported algorithm: none",
         ),
         (
+            "jwt:set_alg_whitelist({ RS256 = 1 }) local o = jwt:verify('your-256-bit-secret', token) return tostring(o.verified) .. o.reason",
+            "falsewhitelist unsupported alg: HS256",
+        ),
+        (
+            "jwt:set_alg_whitelist({ RS256 = 1, HS256 = 1 }) return tostring(jwt:verify('your-256-bit-secret', token).verified)",
+            "true",
+        ),
+        (
+            "jwt:set_alg_whitelist({}) jwt:set_alg_whitelist(nil) return tostring(jwt:verify('your-256-bit-secret', token).verified)",
+            "true",
+        ),
+        (
             "return tostring(select(2, pcall(function() local t = jwt:sign('k', { header = { alg = 'XX' }, payload = {} }) end)):match('unsupported algorithm: XX'))",
             "unsupported algorithm: XX",
         ),
