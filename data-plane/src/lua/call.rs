@@ -12,9 +12,9 @@ use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use lua::mlua::{Function, IntoLuaMulti, MultiValue};
+use lua::mlua::{IntoLua, IntoLuaMulti, MultiValue};
 use lua::pdk::Phase;
 use lua::{Failure, Raise, Running, State};
 
@@ -219,7 +219,7 @@ impl<'c> Call<'c> {
     pub async fn run(
         &mut self,
         state: &Rc<State>,
-        function: Function,
+        function: impl IntoLua,
         arguments: impl IntoLuaMulti,
         limits: Limits,
     ) -> Outcome {
@@ -234,7 +234,7 @@ impl<'c> Call<'c> {
     async fn watched(
         &mut self,
         state: &Rc<State>,
-        function: Function,
+        function: impl IntoLua,
         arguments: impl IntoLuaMulti,
         limits: Limits,
         watch: &mut Option<Watch>,
@@ -250,7 +250,6 @@ impl<'c> Call<'c> {
             left: limits.cpu,
         };
         let mut guard = Guard::default();
-        let began = Instant::now();
         let outcome = std::future::poll_fn(|cx| {
             if let Some(outcome) = trace::during(watch, || self.step(&mut main, cx)) {
                 return Poll::Ready(outcome);
@@ -260,6 +259,7 @@ impl<'c> Call<'c> {
                 .map(|Elapsed| Outcome::TimedOut(limits.wall))
         })
         .await;
+        let took = main.running.age();
         // What waits to read the body gives it back when it is dropped.
         drop(main);
         self.threads.end();
@@ -267,7 +267,7 @@ impl<'c> Call<'c> {
             reading::bring_back(ctx);
         }
         let outcome = self.written(outcome);
-        let (took, failure) = (began.elapsed(), outcome.failure());
+        let failure = outcome.failure();
         let health = &self.plugin.health;
         health.ended(self.phase, took, failure.as_deref());
         outcome
@@ -327,7 +327,7 @@ impl<'c> Call<'c> {
     pub fn run_now(
         &mut self,
         state: &Rc<State>,
-        function: Function,
+        function: impl IntoLua,
         arguments: impl IntoLuaMulti,
         limits: Limits,
     ) -> Outcome {

@@ -159,7 +159,7 @@ impl Code {
         tokio::task::spawn_local(async move {
             let lua = loaded.state.lua();
             for (phase, configs) in calls {
-                let Some((method, table)) = loaded.handler.method(lua, phase) else {
+                let Some((method, table)) = loaded.handler.method(phase) else {
                     continue;
                 };
                 let mut call = Call::new(phase, loaded.identity.clone(), None);
@@ -215,7 +215,14 @@ impl LuaPlugin {
                 chunks: has(Phase::BodyFilter),
                 log: has(Phase::Log),
                 certificate: has(Phase::Certificate),
-                looks_back: true,
+                looks_back: [
+                    Phase::Response,
+                    Phase::HeaderFilter,
+                    Phase::BodyFilter,
+                    Phase::Log,
+                ]
+                .into_iter()
+                .any(has),
             },
             code,
             document,
@@ -277,13 +284,13 @@ impl LuaPlugin {
             Ok(instance) => instance,
             Err(failure) => return self.unloaded(phase, &failure),
         };
-        let (lua, code) = (instance.code.state.lua(), &instance.code);
-        let Some((method, table)) = code.handler.method(lua, phase) else {
+        let code = &instance.code;
+        let Some((method, table)) = code.handler.method(phase) else {
             return Flow::Continue;
         };
         let mut call = about.call(phase, instance.identity.clone());
         call.chunk = chunk.as_deref().cloned();
-        let arguments = (table, instance.conf.get::<Table>(lua));
+        let arguments = (table, &instance.conf);
         let outcome = call
             .run(&code.state, method, arguments, Limits::of(phase))
             .await;

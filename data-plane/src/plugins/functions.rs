@@ -127,7 +127,7 @@ fn kept(state: &State, function: Function) -> Result<Stored, Failure> {
 
 /// Runs one chunk. If it returns a function, that is the chunk from then on, and called at once.
 async fn one(call: &mut Call<'_>, state: &Rc<State>, chunk: &RefCell<Stored>) -> Outcome {
-    let Some(function) = chunk.borrow().get(state.lua()) else {
+    let Some(function) = chunk.borrow().get::<Function>(state.lua()) else {
         return Outcome::Failed(Failure::Raised("its machine is gone".to_owned()));
     };
     let limits = Limits::of(call.phase);

@@ -4,16 +4,20 @@
 //! coroutine polls the future from then on: Lua runs again when there is an answer. Meanwhile the coroutine lies in its
 //! machine by its place, so that one that waits holds no reference, and any number may.
 
+#![allow(unsafe_code)]
+
 use std::cell::RefCell;
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
 use std::future::Future;
 use std::pin::Pin;
+use std::ptr::NonNull;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use mlua::thread::ThreadStatus;
-use mlua::{Function, LightUserData, Lua, MultiValue, Thread, Value};
+use mlua::ffi;
+use mlua::{Function, IntoLuaMulti, LightUserData, Lua, MultiValue, Thread, Value};
 
+use crate::native::take;
 use crate::stored::Stored;
 
 /// What a coroutine waits for: values to go on with.
@@ -35,7 +39,8 @@ thread_local! {
 
 /// What the coroutine that runs now waits for.
 struct Awaited {
-    waker: Waker,
+    /// Of who polls the coroutine, for as long as it runs.
+    waker: NonNull<Waker>,
     wait: Option<Wait>,
 }
 
@@ -50,7 +55,7 @@ impl Awaited {
             }
         }
         let awaited = Awaited {
-            waker: waker.clone(),
+            waker: NonNull::from(waker),
             wait: None,
         };
         let _outer = Outer(AWAITED.replace(Some(awaited)));
@@ -65,8 +70,9 @@ impl Awaited {
 /// # Errors
 /// What the future says.
 pub(crate) fn begin(mut wait: Wait) -> mlua::Result<MultiValue> {
-    let waker = AWAITED.with_borrow(|awaited| awaited.as_ref().map(|of| of.waker.clone()));
-    let waker = waker.as_ref().unwrap_or(Waker::noop());
+    let waker = AWAITED.with_borrow(|awaited| awaited.as_ref().map(|of| of.waker));
+    // SAFETY: `during` put it there, has not ended, and borrows the waker until then.
+    let waker = waker.map_or(Waker::noop(), |waker| unsafe { waker.as_ref() });
     if let Poll::Ready(values) = wait.as_mut().poll(&mut Context::from_waker(waker)) {
         return values;
     }
@@ -83,8 +89,8 @@ pub struct Coroutine {
 }
 
 enum At {
-    /// It can go on, with these.
-    Ready(Thread, MultiValue),
+    /// It can go on, with so many values that lie on its stack.
+    Ready(Thread, c_int),
     Waits(Stored, Wait),
     /// It has yielded for reasons of its own, and goes on the next time.
     GaveWay(Stored),
@@ -93,10 +99,11 @@ enum At {
 
 /// Coroutines of a machine that have ended.
 #[derive(Default)]
-struct Idle(RefCell<Vec<Thread>>);
+pub(crate) struct Idle(RefCell<Vec<Thread>>);
 
 impl Idle {
-    fn of(lua: &Lua) -> Rc<Self> {
+    /// Those of a machine.
+    pub(crate) fn of(lua: &Lua) -> Rc<Self> {
         if let Some(idle) = lua.app_data_ref::<Rc<Self>>() {
             return idle.clone();
         }
@@ -105,12 +112,16 @@ impl Idle {
         idle
     }
 
-    fn thread(&self, lua: &Lua, function: Function) -> mlua::Result<Thread> {
+    /// One with nothing on its stack.
+    fn thread(&self, lua: &Lua, function: &Function) -> mlua::Result<Thread> {
         let idle = self.0.borrow_mut().pop();
-        match idle {
-            Some(thread) => thread.reset(function).map(|()| thread),
-            None => lua.create_thread(function),
+        if let Some(thread) = idle {
+            return Ok(thread);
         }
+        let thread = lua.create_thread(function.clone())?;
+        // SAFETY: it has not begun; the function is all that is on its stack.
+        unsafe { ffi::lua_settop(thread.state(), 0) };
+        Ok(thread)
     }
 
     fn keep(&self, thread: Thread) {
@@ -121,15 +132,42 @@ impl Idle {
     }
 }
 
+/// How far a coroutine came.
+enum Came {
+    /// It waits for what has been left in [`AWAITED`].
+    Waits,
+    /// It yielded.
+    GaveWay,
+    Returned(Returned),
+}
+
+/// What a coroutine returned.
+pub(crate) enum Returned {
+    /// `true` and nothing else: how nearly all calls end.
+    True,
+    Values(MultiValue),
+}
+
 impl Coroutine {
     /// One that is to call a function with these arguments.
     ///
     /// # Errors
     /// When there is no memory.
-    pub fn new(lua: &Lua, function: Function, arguments: MultiValue) -> mlua::Result<Self> {
-        let idle = Idle::of(lua);
+    pub fn new(lua: &Lua, function: &Function, arguments: impl IntoLuaMulti) -> mlua::Result<Self> {
+        Self::within(lua, Idle::of(lua), function, arguments)
+    }
+
+    /// The same, where the machine's [`Idle`] is at hand.
+    pub(crate) fn within(
+        lua: &Lua,
+        idle: Rc<Idle>,
+        function: &Function,
+        arguments: impl IntoLuaMulti,
+    ) -> mlua::Result<Self> {
+        let thread = idle.thread(lua, function)?;
+        let count = give(lua, &thread, (function, arguments))? - 1;
         Ok(Self {
-            at: At::Ready(idle.thread(lua, function)?, arguments),
+            at: At::Ready(thread, count),
             idle,
             lua: lua.clone(),
         })
@@ -139,43 +177,127 @@ impl Coroutine {
         let thread = stored.get(&self.lua);
         thread.ok_or(mlua::Error::CoroutineUnresumable)
     }
-}
 
-impl Future for Coroutine {
-    type Output = mlua::Result<MultiValue>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let (thread, values) = match std::mem::replace(&mut this.at, At::Over) {
-            At::Ready(thread, values) => (thread, values),
+    /// Lets it run as far as it can.
+    pub(crate) fn go_on(&mut self, cx: &mut Context<'_>) -> Poll<mlua::Result<Returned>> {
+        let (thread, count) = match std::mem::replace(&mut self.at, At::Over) {
+            At::Ready(thread, count) => (thread, count),
             At::Waits(stored, mut wait) => match wait.as_mut().poll(cx) {
-                Poll::Ready(values) => (this.thread(&stored)?, values?),
+                Poll::Ready(values) => {
+                    let thread = self.thread(&stored)?;
+                    let count = give(&self.lua, &thread, values?)?;
+                    (thread, count)
+                }
                 Poll::Pending => {
-                    this.at = At::Waits(stored, wait);
+                    self.at = At::Waits(stored, wait);
                     return Poll::Pending;
                 }
             },
-            At::GaveWay(stored) => (this.thread(&stored)?, MultiValue::new()),
+            At::GaveWay(stored) => (self.thread(&stored)?, 0),
             At::Over => return Poll::Ready(Err(mlua::Error::CoroutineUnresumable)),
         };
-        let resume = || thread.resume::<MultiValue>(values);
-        let (answer, wait) = Awaited::during(cx.waker(), resume);
-        let answer = answer?;
-        if thread.status() != ThreadStatus::Resumable {
-            this.idle.keep(thread);
-            return Poll::Ready(Ok(answer));
-        }
-        let waits = answer.front() == Some(&Value::LightUserData(mark()));
-        let stored = Stored::new(&this.lua, thread)?;
-        this.at = match wait.filter(|_| waits) {
-            Some(wait) => At::Waits(stored, wait),
-            None => {
+        let (came, wait) = Awaited::during(cx.waker(), || resume(&self.lua, &thread, count));
+        let came = match came? {
+            Came::Returned(returned) => {
+                self.idle.keep(thread);
+                return Poll::Ready(Ok(returned));
+            }
+            other => other,
+        };
+        let stored = Stored::new(&self.lua, thread)?;
+        self.at = match (came, wait) {
+            (Came::Waits, Some(wait)) => At::Waits(stored, wait),
+            _ => {
                 cx.waker().wake_by_ref();
                 At::GaveWay(stored)
             }
         };
         Poll::Pending
     }
+}
+
+impl Future for Coroutine {
+    type Output = mlua::Result<MultiValue>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let returned = self.go_on(cx);
+        returned.map_ok(|returned| match returned {
+            Returned::True => MultiValue::from_iter([Value::Boolean(true)]),
+            Returned::Values(values) => values,
+        })
+    }
+}
+
+/// Puts values on a coroutine's stack; answers how many.
+fn give(lua: &Lua, thread: &Thread, values: impl IntoLuaMulti) -> mlua::Result<c_int> {
+    lua.exec_raw_lua(|lua| {
+        let (from, to) = (lua.state(), thread.state());
+        // SAFETY: both are alive, and of one machine: `lua` and `thread` hold them. The coroutine does not run. What is on
+        // top of the one moves to the other, which has been made room for it.
+        unsafe {
+            let top = ffi::lua_gettop(from);
+            let count = match values.push_into_stack_multi(lua) {
+                Ok(count) if ffi::lua_checkstack(to, count) != 0 => count,
+                Ok(_) => {
+                    ffi::lua_settop(from, top);
+                    return Err(mlua::Error::StackError);
+                }
+                Err(error) => {
+                    ffi::lua_settop(from, top);
+                    return Err(error);
+                }
+            };
+            ffi::lua_xmove(from, to, count);
+            Ok(count)
+        }
+    })
+}
+
+/// Lets a coroutine go on with the values on top of its stack.
+///
+/// # Errors
+/// What it has raised. It cannot go on then.
+fn resume(lua: &Lua, thread: &Thread, count: c_int) -> mlua::Result<Came> {
+    lua.exec_raw_lua(|lua| {
+        let (from, of) = (lua.state(), thread.state());
+        let mut results = 0;
+        // SAFETY: both are alive and of one machine. The coroutine does not run and has not ended, so it may be resumed;
+        // it catches whatever is raised in it. What lies on its stack then is its own to take.
+        unsafe {
+            match ffi::lua_resume(of, from, count, &raw mut results) {
+                ffi::LUA_OK if results == 1 && is_true(of) => {
+                    ffi::lua_settop(of, 0);
+                    Ok(Came::Returned(Returned::True))
+                }
+                ffi::LUA_OK => {
+                    let values = take(lua, of, results)?;
+                    Ok(Came::Returned(Returned::Values(values)))
+                }
+                ffi::LUA_YIELD => {
+                    let waits = results > 0 && ffi::lua_touserdata(of, 1) == mark().0;
+                    ffi::lua_settop(of, 0);
+                    Ok(if waits { Came::Waits } else { Came::GaveWay })
+                }
+                ffi::LUA_ERRMEM => Err(mlua::Error::MemoryError("not enough memory".to_owned())),
+                _ => {
+                    let raised = take(lua, of, 1)?.pop_front();
+                    Err(match raised {
+                        Some(Value::Error(error)) => *error,
+                        Some(Value::String(text)) => {
+                            mlua::Error::RuntimeError(text.to_string_lossy())
+                        }
+                        _ => mlua::Error::RuntimeError("no reason was given".to_owned()),
+                    })
+                }
+            }
+        }
+    })
+}
+
+/// Whether true is on top of a stack.
+unsafe fn is_true(state: *mut ffi::lua_State) -> bool {
+    // SAFETY: the caller's: there is a value.
+    unsafe { ffi::lua_isboolean(state, -1) != 0 && ffi::lua_toboolean(state, -1) != 0 }
 }
 
 #[cfg(test)]
@@ -209,7 +331,7 @@ mod tests {
 
     fn coroutine(lua: &Lua, source: &str) -> Coroutine {
         let function = lua.load(source).into_function().expect("Lua");
-        Coroutine::new(lua, function, MultiValue::new()).expect("memory")
+        Coroutine::new(lua, &function, MultiValue::new()).expect("memory")
     }
 
     fn poll(coroutine: &mut Coroutine) -> Poll<String> {

@@ -42,10 +42,9 @@ pub struct Handler {
 
 impl Handler {
     /// The method of a phase, and what it is called with first: the table that the handler's file returned.
-    pub fn method(&self, lua: &Lua, phase: Phase) -> Option<(Function, Table)> {
+    pub fn method(&self, phase: Phase) -> Option<(&Stored, &Stored)> {
         let place = METHODS.iter().position(|of| *of == phase)?;
-        let method = self.methods[place].as_ref()?.get(lua)?;
-        Some((method, self.table.get(lua)?))
+        Some((self.methods[place].as_ref()?, &self.table))
     }
 
     /// What its file returned.

@@ -6,11 +6,11 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use mlua::{Function, IntoLuaMulti, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
+use mlua::{Function, IntoLua, IntoLuaMulti, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
 
 use shared::settings::{LuaJit, UntrustedLua, Words};
 
-use crate::coroutine::Coroutine;
+use crate::coroutine::{Coroutine, Idle};
 use crate::engine::{self, TRACEBACK};
 use crate::error::Failure;
 use crate::json::{self, Original, Unwritable};
@@ -95,6 +95,8 @@ pub struct State {
     entry: Entry,
     /// The metatable of arrays that came from JSON.
     arrays: Table,
+    /// Coroutines of calls that have ended.
+    idle: Rc<Idle>,
     /// Scripts that have been loaded here, by their number.
     loaded: RefCell<HashMap<u64, Loaded>>,
 }
@@ -146,6 +148,7 @@ impl State {
                 render: entry.get("render")?,
             },
             arrays: entry.get("arrays")?,
+            idle: Idle::of(&lua),
             lua,
             interruptible,
             trust: options.trust,
@@ -356,14 +359,12 @@ impl State {
     pub fn start(
         self: &Rc<Self>,
         phase: Phase,
-        function: Function,
+        function: impl IntoLua,
         arguments: impl IntoLuaMulti,
         cpu: Duration,
     ) -> Result<Running, Failure> {
-        let arguments = arguments.into_lua_multi(&self.lua);
-        let mut arguments = arguments.map_err(|error| said(&error))?;
-        arguments.push_front(Value::Function(function));
-        let call = Coroutine::new(&self.lua, self.entry.handle.clone(), arguments);
+        let (lua, idle) = (&self.lua, self.idle.clone());
+        let call = Coroutine::within(lua, idle, &self.entry.handle, (function, arguments));
         let call = call.map_err(|error| said(&error))?;
         Ok(Running::new(self.clone(), phase, call, cpu))
     }

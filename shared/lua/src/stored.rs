@@ -2,10 +2,15 @@
 //! whatever they are for; so what is kept for a configuration, a timer, a light thread or a call that waits lies in a table of
 //! its machine, of which Rust knows the place, and is fetched when it is needed.
 
+#![allow(unsafe_code)]
+
 use std::cell::{Cell, RefCell};
+use std::ffi::c_int;
+use std::ptr;
 use std::rc::Rc;
 
-use mlua::{FromLua, IntoLua, Lua, MultiValue, Table, Value, WeakLua};
+use mlua::state::RawLua;
+use mlua::{FromLua, IntoLua, Lua, MultiValue, Table, Value, WeakLua, ffi};
 
 /// A value that stays until this is dropped, which empties its place.
 ///
@@ -19,6 +24,8 @@ pub struct Stored {
 /// Where the values of one machine lie.
 struct Shelf {
     lua: WeakLua,
+    /// The same, to compare with. No other has the address while there is `lua`.
+    raw: *const RawLua,
     values: Table,
     /// Places that were given back.
     free: RefCell<Vec<usize>>,
@@ -72,6 +79,34 @@ impl Stored {
     }
 }
 
+/// The value as an argument or a result, without a reference; nil if it is of another machine.
+impl IntoLua for &Stored {
+    fn into_lua(self, lua: &Lua) -> mlua::Result<Value> {
+        Ok(self.get(lua).unwrap_or(Value::Nil))
+    }
+
+    unsafe fn push_into_stack(self, lua: &RawLua) -> mlua::Result<()> {
+        let state = lua.state();
+        let place = c_int::try_from(self.place).ok();
+        let place = place.filter(|_| ptr::eq(lua, self.shelf.raw));
+        // SAFETY: there is room for two values, of which one stays. To read a table as it lies raises nothing.
+        unsafe {
+            if ffi::lua_checkstack(state, 2) == 0 {
+                return Err(mlua::Error::StackError);
+            }
+            match place {
+                Some(place) => {
+                    lua.push(&self.shelf.values)?;
+                    ffi::lua_rawgeti(state, -1, place.into());
+                    ffi::lua_remove(state, -2);
+                }
+                None => ffi::lua_pushnil(state),
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Drop for Stored {
     fn drop(&mut self) {
         // The machine may be gone, and its values with it.
@@ -89,6 +124,7 @@ impl Shelf {
         }
         let shelf = Rc::new(Self {
             lua: lua.weak(),
+            raw: lua.exec_raw_lua(ptr::from_ref),
             values: lua.create_table()?,
             free: RefCell::default(),
             last: Cell::default(),

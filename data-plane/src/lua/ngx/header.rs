@@ -59,11 +59,11 @@ fn found(lua: &Lua, headers: &HeaderMap, name: Option<HeaderName>) -> Result<Val
     let values: Vec<&HeaderValue> = headers.get_all(name).iter().collect();
     Ok(match values.as_slice() {
         [] => Value::Nil,
-        [one] => Value::String(lua.create_string(one.as_bytes())?),
+        [one] => Value::String(lua::string(lua, one.as_bytes())?),
         several => {
             let list = lua.create_table()?;
             for value in several {
-                list.raw_push(lua.create_string(value.as_bytes())?)?;
+                list.raw_push(lua::string(lua, value.as_bytes())?)?;
             }
             Value::Table(list)
         }

@@ -109,7 +109,7 @@ fn argument(host: &mut Host<'_>) -> mlua::Result<()> {
                 return Ok(Value::Nil);
             };
             Ok(match (place.as_i64(), &chunk.data) {
-                (Some(1), Some(data)) => Value::String(lua.create_string(data)?),
+                (Some(1), Some(data)) => Value::String(lua::string(lua, data)?),
                 (Some(2), _) => Value::Boolean(chunk.last),
                 _ => Value::Nil,
             })

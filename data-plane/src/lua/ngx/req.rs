@@ -82,7 +82,7 @@ fn head(host: &mut Host<'_>) -> mlua::Result<()> {
     })?;
     host.function("ngx.req.raw_header", |lua: &Lua, bare: Option<bool>| {
         let head = call::with_request(|ctx| Ok(raw_head(ctx, bare == Some(true))))?;
-        Ok(lua.create_string(head)?)
+        Ok(lua::string(lua, head)?)
     })
 }
 
@@ -274,7 +274,7 @@ fn bodies(host: &mut Host<'_>) -> mlua::Result<()> {
                     _ => return Ok(Value::Nil),
                 },
             };
-            let text = lua.create_string(&body[..body.len().min(most)])?;
+            let text = lua::string(lua, &body[..body.len().min(most)])?;
             Ok(Value::String(text))
         })
     })?;

@@ -23,7 +23,7 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
         let name = name.to_string_lossy();
         call::with_request(|ctx| {
             Ok(match read(ctx, &name) {
-                Some(value) => Value::String(lua.create_string(value)?),
+                Some(value) => Value::String(lua::string(lua, value)?),
                 None => Value::Nil,
             })
         })

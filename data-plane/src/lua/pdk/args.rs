@@ -44,7 +44,7 @@ pub(crate) fn table(lua: &Lua, raw: &[u8], most: usize) -> mlua::Result<(Table, 
     for (name, value) in all.by_ref().take(most) {
         let value = match value {
             Arg::Flag => Value::Boolean(true),
-            Arg::Text(text) => Value::String(lua.create_string(text)?),
+            Arg::Text(text) => Value::String(lua::string(lua, text)?),
         };
         add(lua, &table, &name, value)?;
     }
@@ -56,7 +56,7 @@ pub(crate) fn table(lua: &Lua, raw: &[u8], most: usize) -> mlua::Result<(Table, 
 /// # Errors
 /// When there is no memory.
 pub(crate) fn add(lua: &Lua, table: &Table, name: &[u8], value: Value) -> mlua::Result<()> {
-    let name = lua.create_string(name)?;
+    let name = lua::string(lua, name)?;
     match table.raw_get(&name)? {
         Value::Nil => table.raw_set(name, value),
         Value::Table(list) => list.raw_push(value),

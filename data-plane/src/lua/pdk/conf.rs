@@ -40,7 +40,7 @@ pub(super) fn json(lua: &Lua, value: &serde_json::Value) -> mlua::Result<Value> 
         serde_json::Value::Null => Value::Nil,
         serde_json::Value::Bool(flag) => Value::Boolean(*flag),
         serde_json::Value::Number(number) => Value::Number(number.as_f64().unwrap_or(f64::NAN)),
-        serde_json::Value::String(text) => Value::String(lua.create_string(text)?),
+        serde_json::Value::String(text) => Value::String(lua::string(lua, text)?),
         serde_json::Value::Array(items) => {
             let list = lua.create_table_with_capacity(items.len(), 0)?;
             for item in items {

@@ -100,7 +100,7 @@ fn own(lua: &Lua, ctx: &mut Ctx, name: &str) -> Result<Value, Raise> {
         ("route", Some(id), _) => table(documents::table(lua, &ctx.runtime, "routes", &id)?),
         ("service", _, Some(id)) => table(documents::table(lua, &ctx.runtime, "services", &id)?),
         ("balancer_data", ..) => table(balancer_data(lua, ctx)?),
-        ("KONG_PHASE", ..) => Ok(Value::String(lua.create_string(phase().name())?)),
+        ("KONG_PHASE", ..) => Ok(Value::String(lua::string(lua, phase().name())?)),
         ("KONG_PROCESSING_START", ..) => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
             let start = now

@@ -3,7 +3,7 @@
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use lua::mlua::{Lua, Table, Value};
-use lua::{Raise, header_names};
+use lua::{Raise, Text, header_names};
 
 use super::values::kind;
 
@@ -171,11 +171,11 @@ pub(in crate::lua) fn table(
         left -= found.len();
         match found.as_slice() {
             [] => break,
-            [one] => table.raw_set(name.as_str(), lua.create_string(one.as_bytes())?)?,
+            [one] => table.raw_set(name.as_str(), lua::string(lua, one.as_bytes())?)?,
             several => {
                 let list = lua.create_table()?;
                 for value in several {
-                    list.raw_push(lua.create_string(value.as_bytes())?)?;
+                    list.raw_push(lua::string(lua, value.as_bytes())?)?;
                 }
                 table.raw_set(name.as_str(), list)?;
             }
@@ -185,19 +185,12 @@ pub(in crate::lua) fn table(
     Ok((header_names(lua, table)?, truncated))
 }
 
-/// The first value of a header as a text of Lua's, or nil.
-///
-/// # Errors
-/// When there is no memory.
+/// The first value of a header, for Lua.
 pub(in crate::lua) fn first(
-    lua: &Lua,
     headers: &HeaderMap,
     name: Option<HeaderName>,
-) -> Result<Value, Raise> {
-    match name.and_then(|name| headers.get(name)) {
-        Some(value) => Ok(Value::String(lua.create_string(value.as_bytes())?)),
-        None => Ok(Value::Nil),
-    }
+) -> Option<Text<HeaderValue>> {
+    Some(Text(headers.get(name?)?.clone()))
 }
 
 /// A status out of a range.

@@ -6,7 +6,7 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use lua::mlua::{self, IntoLuaMulti, Lua, Value};
 use lua::pdk::Host;
-use lua::{Raise, header_names};
+use lua::{Raise, Text, header_names};
 
 use super::{args, fields};
 use crate::lua::call;
@@ -30,9 +30,11 @@ pub(super) fn look<R: IntoLuaMulti>(
 
 pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     look(host, "kong.request.get_scheme", |_, ctx| {
-        Ok(ctx.conn.scheme())
+        Ok(Text(ctx.conn.scheme()))
     })?;
-    look(host, "kong.request.get_host", |_, ctx| Ok(asked_host(ctx)))?;
+    look(host, "kong.request.get_host", |_, ctx| {
+        Ok(Text(asked_host(ctx)))
+    })?;
     host.function("kong.request.get_port", |_, ()| {
         call::with(|call| match &call.hello {
             Some(hello) => Ok(hello.local.port()),
@@ -49,16 +51,16 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
         })
     })?;
     look(host, "kong.request.get_method", |_, ctx| {
-        Ok(ctx.upstream_method().as_str().to_ascii_uppercase())
+        Ok(Text(ctx.upstream_method().as_str().to_ascii_uppercase()))
     })?;
     look(host, "kong.request.get_path", |lua, ctx| {
-        Ok(lua.create_string(&ctx.request.path)?)
+        Ok(lua::string(lua, &ctx.request.path)?)
     })?;
     look(host, "kong.request.get_raw_path", |lua, ctx| {
-        Ok(lua.create_string(ctx.request.raw_path())?)
+        Ok(lua::string(lua, ctx.request.raw_path())?)
     })?;
     look(host, "kong.request.get_path_with_query", |lua, ctx| {
-        Ok(lua.create_string(&ctx.request.target)?)
+        Ok(lua::string(lua, &ctx.request.target)?)
     })?;
     query(host)?;
     headers(host)?;
@@ -89,14 +91,14 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
 fn forwarded(host: &mut Host<'_>) -> mlua::Result<()> {
     look(host, "kong.request.get_forwarded_scheme", |_, ctx| {
         let told = told(ctx, "x-forwarded-proto").map(str::to_ascii_lowercase);
-        Ok(told.unwrap_or_else(|| ctx.conn.scheme().to_owned()))
+        Ok(Text(told.unwrap_or_else(|| ctx.conn.scheme().to_owned())))
     })?;
     look(host, "kong.request.get_forwarded_host", |_, ctx| {
         let told = told(ctx, "x-forwarded-host").map(|host| {
             let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
             router::split_host(host, 0).0.to_ascii_lowercase()
         });
-        Ok(told.unwrap_or_else(|| asked_host(ctx)))
+        Ok(Text(told.unwrap_or_else(|| asked_host(ctx))))
     })?;
     look(host, "kong.request.get_forwarded_port", |_, ctx| {
         let of_port = told(ctx, "x-forwarded-port").and_then(|text| text.trim().parse().ok());
@@ -113,7 +115,7 @@ fn forwarded(host: &mut Host<'_>) -> mlua::Result<()> {
     })?;
     look(host, "kong.request.get_forwarded_path", |lua, ctx| {
         let path = told(ctx, "x-forwarded-path").unwrap_or(&ctx.request.path);
-        Ok(lua.create_string(path)?)
+        Ok(lua::string(lua, path)?)
     })?;
     look(host, "kong.request.get_forwarded_prefix", |lua, ctx| {
         let strip = ctx
@@ -122,7 +124,7 @@ fn forwarded(host: &mut Host<'_>) -> mlua::Result<()> {
         let stripped = || router::stripped_prefix(&ctx.request.path, ctx.prefix, strip);
         let prefix = told(ctx, "x-forwarded-prefix").or_else(stripped);
         Ok(match prefix {
-            Some(prefix) => Value::String(lua.create_string(prefix)?),
+            Some(prefix) => Value::String(lua::string(lua, prefix)?),
             None => Value::Nil,
         })
     })
@@ -150,7 +152,7 @@ pub(super) fn asked_host(ctx: &Ctx) -> String {
 
 fn query(host: &mut Host<'_>) -> mlua::Result<()> {
     look(host, "kong.request.get_raw_query", |lua, ctx| {
-        Ok(lua.create_string(ctx.upstream_query().unwrap_or_default())?)
+        Ok(lua::string(lua, ctx.upstream_query().unwrap_or_default())?)
     })?;
     host.function("kong.request.get_query_arg", |lua: &Lua, name: Value| {
         let Value::String(name) = name else {
@@ -160,7 +162,7 @@ fn query(host: &mut Host<'_>) -> mlua::Result<()> {
             let query = ctx.upstream_query().unwrap_or_default().as_bytes();
             let first = arguments::values(query, &name.as_bytes()).next();
             Ok(match first {
-                Some(Arg::Text(text)) => Value::String(lua.create_string(text)?),
+                Some(Arg::Text(text)) => Value::String(lua::string(lua, text)?),
                 Some(Arg::Flag) => Value::Boolean(true),
                 None => Value::Nil,
             })
@@ -177,16 +179,11 @@ fn query(host: &mut Host<'_>) -> mlua::Result<()> {
 }
 
 fn headers(host: &mut Host<'_>) -> mlua::Result<()> {
-    host.function("kong.request.get_header", |lua: &Lua, name: Value| {
+    host.function("kong.request.get_header", |_, name: Value| {
         let Value::String(name) = name else {
             return Err("header name must be a string".into());
         };
-        call::with_request(|ctx| {
-            Ok(match first(ctx, &name.as_bytes()) {
-                Some(value) => Value::String(lua.create_string(value.as_bytes())?),
-                None => Value::Nil,
-            })
-        })
+        call::with_request(|ctx| Ok(first(ctx, &name.as_bytes()).map(Text)))
     })?;
     host.function("kong.request.get_headers", |lua: &Lua, most: Value| {
         let most = fields::most(&most)?;
@@ -241,7 +238,7 @@ fn header_table(lua: &Lua, ctx: &Ctx, most: usize) -> mlua::Result<(mlua::Table,
     let mut lines = own.chain(sent);
     let table = lua.create_table()?;
     for (name, value) in lines.by_ref().take(most) {
-        let value = Value::String(lua.create_string(value.as_bytes())?);
+        let value = Value::String(lua::string(lua, value.as_bytes())?);
         args::add(lua, &table, name.as_bytes(), value)?;
     }
     Ok((table, lines.next().is_some()))

@@ -43,9 +43,9 @@ fn readers(host: &mut Host<'_>) -> mlua::Result<()> {
     host.function("kong.response.get_status", |_, ()| {
         call::with_request(|ctx| Ok(ctx.response.status.as_u16()))
     })?;
-    host.function("kong.response.get_header", |lua: &Lua, name: Value| {
+    host.function("kong.response.get_header", |_, name: Value| {
         let name = fields::wanted(&name)?;
-        call::with_request(|ctx| fields::first(lua, &ctx.response.headers, name))
+        call::with_request(|ctx| Ok(fields::first(&ctx.response.headers, name)))
     })?;
     host.function("kong.response.get_headers", |lua: &Lua, most: Value| {
         let most = fields::most(&most)?;
@@ -316,7 +316,7 @@ fn raw_body(call: &mut Call<'_>, lua: &Lua) -> Result<(Value, Option<&'static st
     };
     let answer = match is_passing {
         true => (Value::Nil, Some(TOO_LONG)),
-        false => (Value::String(lua.create_string(&whole)?), None),
+        false => (Value::String(lua::string(lua, &whole)?), None),
     };
     chunk.data = Some(whole);
     call.chunk = Some(chunk);

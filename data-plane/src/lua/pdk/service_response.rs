@@ -17,16 +17,10 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     host.function("kong.service.response.get_status", |_, ()| {
         call::with_request(|ctx| Ok(ctx.timing.upstream_status))
     })?;
-    host.function(
-        "kong.service.response.get_header",
-        |lua: &Lua, name: Value| {
-            let name = fields::wanted(&name)?;
-            call::with_request(|ctx| match headers(ctx) {
-                Some(headers) => fields::first(lua, headers, name),
-                None => Ok(Value::Nil),
-            })
-        },
-    )?;
+    host.function("kong.service.response.get_header", |_, name: Value| {
+        let name = fields::wanted(&name)?;
+        call::with_request(|ctx| Ok(headers(ctx).and_then(|headers| fields::first(headers, name))))
+    })?;
     host.function(
         "kong.service.response.get_headers",
         |lua: &Lua, most: Value| {
@@ -39,7 +33,7 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
     )?;
     host.function("kong.service.response.get_raw_body", |lua: &Lua, ()| {
         call::with_request(|ctx| match &ctx.buffered {
-            Some(body) => Ok(lua.create_string(body)?),
+            Some(body) => Ok(lua::string(lua, body)?),
             None => Err(UNBUFFERED.into()),
         })
     })?;

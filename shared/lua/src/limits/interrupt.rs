@@ -1,8 +1,9 @@
 //! Ends a call that overruns, from within its own thread.
 //!
 //! A hook that counts instructions all the time would cost too much, and compiled loops never call one. So no hook is
-//! set until the watchdog finds a call that has run for too long. It then sends the thread a signal, whose handler, if
-//! the thread has indeed used up the CPU time, sets a hook that fails at every instruction; LuaJIT is built such that
+//! set until the watchdog finds a call that has run for too long. It sends the thread a signal when it finds the same call a
+//! second time, whose handler then begins to count CPU time, and others when the call's time is over. The handler, if the
+//! thread has indeed used up the CPU time, sets a hook that fails at every instruction; LuaJIT is built such that
 //! compiled loops notice (`LUAJIT_ENABLE_CHECKHOOK`, see `.cargo/config.toml`). `lua_sethook` is the one function of Lua
 //! that may be called while the same thread is anywhere inside of it. The hook stays until the call has ended, so a
 //! `pcall` that catches the failure meets the next one at once, and so on outwards.
@@ -41,8 +42,12 @@ thread_local! {
     // come between any two instructions, and fences where their order matters to it.
     /// The state of the call that runs on this thread; null while there is none.
     static CURRENT: AtomicPtr<lua_State> = const { AtomicPtr::new(ptr::null_mut()) };
-    /// CPU time of the thread, in nanoseconds, at which that call has used up its share.
+    /// Its share of CPU time, in nanoseconds.
+    static SHARE: AtomicU64 = const { AtomicU64::new(0) };
+    /// CPU time of the thread, in nanoseconds, at which that call has used up its share; 0 while nobody has looked.
     static DEADLINE: AtomicU64 = const { AtomicU64::new(0) };
+    /// Time on the clock at which the deadline was set.
+    static SET: AtomicU64 = const { AtomicU64::new(0) };
     static OVERRUN: AtomicBool = const { AtomicBool::new(false) };
 }
 
@@ -72,18 +77,35 @@ pub fn prepare(lua: &Lua, jit: LuaJit) -> mlua::Result<Interruptible> {
 /// A call that is being watched, until this is dropped. A call within a call counts for the outer one.
 pub struct Watch {
     outer: bool,
+    /// When it began, by [`clock`]; 0 if its time is counted from the start.
+    began: u64,
     /// It belongs to its thread.
     here: PhantomData<*mut ()>,
 }
 
 impl Watch {
-    /// Begins to count: from now on the thread may use `cpu` in this state, which must outlive the watch.
+    /// Begins: from now on the thread may use `cpu` in this state, which must outlive the watch. Nearly every call ends
+    /// before the watchdog looks, so the CPU time is not asked for, which takes a call of the system: it is counted from
+    /// the first time that the watchdog finds the call running.
     pub(crate) fn begin(state: Interruptible, cpu: Duration) -> Self {
+        Self::until(state, cpu, 0, 0)
+    }
+
+    /// The same for the first part of a call that may wait, at `began` by [`clock`]: [`Watch::left`] counts from there.
+    pub(crate) fn first(state: Interruptible, cpu: Duration, began: u64) -> Self {
+        Self::until(state, cpu, 0, began)
+    }
+
+    /// Begins to count at once.
+    pub(crate) fn exact(state: Interruptible, cpu: Duration) -> Self {
+        Self::until(state, cpu, thread_time().saturating_add(nanos(cpu)), 0)
+    }
+
+    fn until(state: Interruptible, cpu: Duration, deadline: u64, began: u64) -> Self {
         let outer = CURRENT.with(|current| current.load(Relaxed).is_null());
         if outer {
-            let nanos = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
             OVERRUN.with(|overrun| overrun.store(false, Relaxed));
-            let deadline = thread_time().saturating_add(nanos);
+            SHARE.with(|share| share.store(nanos(cpu), Relaxed));
             DEADLINE.with(|of| of.store(deadline, Relaxed));
             // A poke for the call before may still come: with this call's state it must meet this call's deadline.
             compiler_fence(SeqCst);
@@ -92,6 +114,7 @@ impl Watch {
         }
         Self {
             outer,
+            began,
             here: PhantomData,
         }
     }
@@ -101,10 +124,23 @@ impl Watch {
         overrun()
     }
 
-    /// What is left of its time.
+    /// What is left of its time. Of what was not counted the time on the clock is taken: no call gains by waiting.
     pub(crate) fn left(&self) -> Duration {
         let deadline = DEADLINE.with(|deadline| deadline.load(Relaxed));
-        Duration::from_nanos(deadline.saturating_sub(thread_time()))
+        let left = match deadline {
+            0 => {
+                let share = SHARE.with(|share| share.load(Relaxed));
+                share.saturating_sub(clock().saturating_sub(self.began))
+            }
+            _ if self.began == 0 => deadline.saturating_sub(thread_time()),
+            _ => {
+                let before = SET.with(|set| set.load(Relaxed)).saturating_sub(self.began);
+                deadline
+                    .saturating_sub(thread_time())
+                    .saturating_sub(before)
+            }
+        };
+        Duration::from_nanos(left)
     }
 }
 
@@ -123,12 +159,25 @@ impl Drop for Watch {
     }
 }
 
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// CPU time that this thread has used, in nanoseconds.
 fn thread_time() -> u64 {
+    time(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+/// Time on the clock, in nanoseconds since some moment.
+pub(crate) fn clock() -> u64 {
+    time(libc::CLOCK_MONOTONIC)
+}
+
+fn time(clock: libc::clockid_t) -> u64 {
     // SAFETY: `timespec` is plain numbers, for which zeroes are valid.
     let mut time: libc::timespec = unsafe { mem::zeroed() };
-    // SAFETY: the pointer is to a local that lives through the call. The clock exists on Linux and macOS.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    // SAFETY: the pointer is to a local that lives through the call. The clocks exist on Linux and macOS.
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
     (time.tv_sec as u64) * 1_000_000_000 + time.tv_nsec as u64
 }
 
@@ -149,7 +198,17 @@ fn install_handler() {
 /// The signal's handler.
 extern "C" fn on_poke(_: c_int) {
     let state = CURRENT.with(|current| current.load(Relaxed));
-    if state.is_null() || thread_time() < DEADLINE.with(|deadline| deadline.load(Relaxed)) {
+    if state.is_null() {
+        return;
+    }
+    let (now, deadline) = (thread_time(), DEADLINE.with(|of| of.load(Relaxed)));
+    if deadline == 0 {
+        let share = SHARE.with(|share| share.load(Relaxed));
+        SET.with(|set| set.store(clock(), Relaxed));
+        DEADLINE.with(|of| of.store(now.saturating_add(share).max(1), Relaxed));
+        return;
+    }
+    if now < deadline {
         return;
     }
     OVERRUN.with(|overrun| overrun.store(true, Relaxed));

@@ -9,7 +9,7 @@ mod interrupt;
 mod watchdog;
 
 pub use interrupt::overrun;
-pub(crate) use interrupt::{Interruptible, Watch, prepare};
+pub(crate) use interrupt::{Interruptible, Watch, clock, prepare};
 pub use watchdog::overdue;
 
 /// What one call may use.

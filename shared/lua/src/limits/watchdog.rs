@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::{self, Thread};
@@ -15,7 +16,11 @@ const QUIET: u32 = 100;
 
 /// What the watchdog knows of one thread that runs Lua.
 #[derive(Debug)]
-pub(super) struct Slot(Arc<Watched>);
+pub(super) struct Slot {
+    watched: Arc<Watched>,
+    /// The number of the last call.
+    last: Cell<u64>,
+}
 
 #[derive(Debug)]
 struct Watched {
@@ -24,7 +29,13 @@ struct Watched {
     name: String,
     /// Whether the log has been told that its call does not come back.
     told: AtomicBool,
-    /// Microseconds since the start of the watchdog at which the call may be too old; 0 while there is none.
+    /// The call that runs, by a number of its own; 0 while there is none.
+    call: AtomicU64,
+    /// Microseconds of CPU time that it may use.
+    cpu: AtomicU64,
+    /// The call that the watchdog last found. Only the watchdog writes it.
+    found: AtomicU64,
+    /// Microseconds since the start of the watchdog at which that call may be too old; 0 while it was found only once.
     due: AtomicU64,
     /// Held while a signal is sent, and taken away by the thread before it ends: no signal goes to a thread that is gone.
     alive: Mutex<bool>,
@@ -42,6 +53,9 @@ pub(super) fn register() -> Slot {
     let watched = Arc::new(Watched {
         // SAFETY: it has no preconditions.
         thread: unsafe { libc::pthread_self() },
+        call: AtomicU64::new(0),
+        cpu: AtomicU64::new(0),
+        found: AtomicU64::new(0),
         due: AtomicU64::new(0),
         alive: Mutex::new(true),
         name: thread::current().name().unwrap_or("a thread").to_owned(),
@@ -51,15 +65,20 @@ pub(super) fn register() -> Slot {
     list.retain(|other| other.strong_count() > 0);
     list.push(Arc::downgrade(&watched));
     drop(list);
-    Slot(watched)
+    Slot {
+        watched,
+        last: Cell::new(0),
+    }
 }
 
 impl Slot {
     /// A call begins that may take `cpu`.
     pub(super) fn begin(&self, cpu: Duration) {
         let dog = watchdog();
-        let due = (dog.started.elapsed() + cpu).as_micros() as u64;
-        self.0.due.store(due.max(1), Ordering::SeqCst);
+        self.last.set(self.last.get() + 1);
+        let cpu = u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX);
+        self.watched.cpu.store(cpu, Ordering::Relaxed);
+        self.watched.call.store(self.last.get(), Ordering::SeqCst);
         // After the store: either the dog sees the call, or we see that it sleeps.
         if dog.sleeping.load(Ordering::SeqCst) {
             dog.thread.unpark();
@@ -68,13 +87,13 @@ impl Slot {
 
     /// It has ended.
     pub(super) fn end(&self) {
-        self.0.due.store(0, Ordering::Release);
+        self.watched.call.store(0, Ordering::Release);
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        *locked(&self.0.alive) = false;
+        *locked(&self.watched.alive) = false;
     }
 }
 
@@ -119,7 +138,7 @@ impl Watchdog {
         self.sleeping.store(false, Ordering::SeqCst);
     }
 
-    /// Pokes every thread whose call may be too old; says whether any runs one.
+    /// Pokes every thread whose call is to be counted or may be too old; says whether any runs one.
     fn poke_all(&self) -> bool {
         let now = self.started.elapsed().as_micros() as u64;
         let watched: Vec<_> = locked(&self.watched)
@@ -128,14 +147,7 @@ impl Watchdog {
             .collect();
         let mut running = false;
         for watched in watched {
-            let due = watched.due.load(Ordering::SeqCst);
-            running |= due != 0;
-            if due != 0 && due <= now {
-                watched.poke();
-                watched.notice(now - due);
-            } else {
-                watched.told.store(false, Ordering::Relaxed);
-            }
+            running |= watched.look(now);
         }
         running
     }
@@ -155,13 +167,34 @@ pub fn overdue() -> Duration {
         .iter()
         .filter_map(Weak::upgrade)
         .filter_map(|watched| {
-            let due = watched.due.load(Ordering::SeqCst);
-            (due != 0).then(|| now.saturating_sub(due))
+            let due = watched.due.load(Ordering::Relaxed);
+            let runs =
+                watched.call.load(Ordering::Relaxed) == watched.found.load(Ordering::Relaxed);
+            (due != 0 && runs).then(|| now.saturating_sub(due))
         });
     Duration::from_micros(late.max().unwrap_or(0))
 }
 
 impl Watched {
+    /// Looks at the thread, `now` microseconds after the start; whether it runs a call.
+    fn look(&self, now: u64) -> bool {
+        let call = self.call.load(Ordering::SeqCst);
+        let due = self.due.load(Ordering::Relaxed);
+        if call == 0 || self.found.swap(call, Ordering::Relaxed) != call {
+            self.due.store(0, Ordering::Relaxed);
+            self.told.store(false, Ordering::Relaxed);
+        } else if due == 0 {
+            // Found a second time: from now on its CPU time is counted.
+            let due = now.saturating_add(self.cpu.load(Ordering::Relaxed)).max(1);
+            self.due.store(due, Ordering::Relaxed);
+            self.poke();
+        } else if due <= now {
+            self.poke();
+            self.notice(now - due);
+        }
+        call != 0
+    }
+
     fn notice(&self, late: u64) {
         if late > STUCK && !self.told.swap(true, Ordering::Relaxed) {
             let thread = &self.name;

@@ -130,7 +130,7 @@ pub struct Text<T>(pub T);
 
 impl<T: AsRef<[u8]>> IntoLua for Text<T> {
     fn into_lua(self, lua: &Lua) -> Result<Value> {
-        string(lua, self.0.as_ref()).map(Value::String)
+        string(lua, self.0).map(Value::String)
     }
 
     unsafe fn push_into_stack(self, lua: &RawLua) -> Result<()> {
@@ -143,14 +143,36 @@ impl<T: AsRef<[u8]>> IntoLua for Text<T> {
 ///
 /// # Errors
 /// When there is no memory.
-pub fn string(lua: &Lua, text: &[u8]) -> Result<LuaString> {
+pub fn string(lua: &Lua, text: impl AsRef<[u8]>) -> Result<LuaString> {
     lua.exec_raw_lua(|lua| {
         // SAFETY: `push` leaves one value, which `pop` takes.
         unsafe {
-            push(lua, text)?;
+            push(lua, text.as_ref())?;
             lua.pop()
         }
     })
+}
+
+/// Takes the values on top of a coroutine's stack.
+///
+/// # Errors
+/// When there is no room for them.
+///
+/// # Safety
+/// So many values must lie there. The coroutine must be of the same machine, and not run.
+pub(crate) unsafe fn take(lua: &RawLua, from: *mut lua_State, count: c_int) -> Result<MultiValue> {
+    let state = lua.state();
+    // SAFETY: the caller's; there is room for what is moved, and it is taken away again.
+    unsafe {
+        if ffi::lua_checkstack(state, count.saturating_add(1)) == 0 {
+            return Err(mlua::Error::StackError);
+        }
+        let top = ffi::lua_gettop(state);
+        ffi::lua_xmove(from, state, count);
+        let values = MultiValue::from_stack_multi(count, lua);
+        ffi::lua_settop(state, top);
+        values
+    }
 }
 
 /// The key of [`pushes`] in the registry: its address.

@@ -12,6 +12,7 @@ mod direct;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use direct::take;
 pub use direct::{Text, string};
 
 /// Why a function does not answer.

@@ -154,7 +154,7 @@ async fn call(lua: &Lua, callback: Stored) -> mlua::Result<(Value, Value, Value)
     let Some(Value::Function(function)) = values.pop_front() else {
         return Ok((Value::Nil, Value::Nil, Value::Nil));
     };
-    let mut call = Coroutine::new(lua, function, values)?;
+    let mut call = Coroutine::new(lua, &function, values)?;
     drop(callback);
     let answer = poll_fn(|cx| {
         if DEPTH.get() >= DEEPEST {

@@ -112,7 +112,7 @@ fn one(number: f64) -> Answer {
 }
 
 fn refused(lua: &Lua, first: Value, words: &str) -> Answer {
-    let words = Value::String(lua.create_string(words)?);
+    let words = Value::String(lua::string(lua, words)?);
     Ok(MultiValue::from_iter([first, words]))
 }
 
@@ -161,7 +161,7 @@ fn value(lua: &Lua, item: &Item) -> mlua::Result<Option<Value>> {
     Ok(Some(match item {
         Item::Boolean(flag) => Value::Boolean(*flag),
         Item::Number(number) => Value::Number(*number),
-        Item::Text(text) => Value::String(lua.create_string(text)?),
+        Item::Text(text) => Value::String(lua::string(lua, text)?),
         Item::List(_) => return Ok(None),
     }))
 }
@@ -238,7 +238,7 @@ fn stored(lua: &Lua, done: Result<bool, (&str, bool)>) -> Answer {
         }
         Err((words, pushed)) => MultiValue::from_iter([
             Value::Boolean(false),
-            Value::String(lua.create_string(words)?),
+            Value::String(lua::string(lua, words)?),
             Value::Boolean(pushed),
         ]),
     })
@@ -322,7 +322,7 @@ fn most(given: &[Value], usual: usize) -> usize {
 fn get_keys(lua: &Lua, dict: &Dict, given: &[Value]) -> Answer {
     let list = lua.create_table()?;
     for key in dict.keys(most(given, 1024)) {
-        list.raw_push(lua.create_string(&key)?)?;
+        list.raw_push(lua::string(lua, &key)?)?;
     }
     Ok(MultiValue::from_iter([Value::Table(list)]))
 }
