@@ -10,7 +10,7 @@ mod codec;
 mod dict;
 mod semaphore;
 #[cfg(test)]
-mod tests;
+pub(in crate::lua) mod tests;
 
 use std::cell::RefCell;
 use std::collections::HashMap;

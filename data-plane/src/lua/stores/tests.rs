@@ -17,12 +17,12 @@ fn settings() -> Settings {
     }
 }
 
-fn fresh() -> Arc<Stores> {
+pub(in crate::lua) fn fresh() -> Arc<Stores> {
     Arc::new(Stores::new(&settings()))
 }
 
 /// Lets this thread's plugins reach these.
-fn open_with(stores: &Arc<Stores>) {
+pub(in crate::lua) fn open_with(stores: &Arc<Stores>) {
     use std::io::Write;
     let mut hosts = tempfile::NamedTempFile::new().expect("a file");
     writeln!(hosts, "127.0.0.9 service.test").expect("written");

@@ -9,6 +9,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::lua::call::{Call, Identity, Limits, Outcome};
+use crate::lua::outbound::tests::lua::{open, run};
+use crate::lua::outbound::tests::{outbound, settings};
+use crate::lua::stores::tests::{fresh, open_with};
 use crate::lua::worker;
 
 const LIMITS: Limits = Limits {
@@ -158,5 +161,74 @@ fn timers_of_replaced_code_are_called_early() {
             .run(Rc::new(plugin(1)), "return ngx.timer.pending_count()")
             .await;
         assert!(format!("{pending:?}").contains("Integer(1)"), "{pending:?}");
+    });
+}
+
+#[test]
+fn whatever_a_call_waits_for_it_holds_no_references() {
+    // Each waits for 0.4 seconds, or as long for a service that says nothing.
+    let cases = [
+        "ngx.sleep(0.4)",
+        "ngx.thread.wait(ngx.thread.spawn(function(...) ngx.sleep(0.4) return ... end, {}, 'x'))",
+        "require('ngx.semaphore').new(0):wait(0.4)",
+        // One finds it out, the others wait for that one.
+        "kong.cache:get('get', { ttl = 9 }, function() ngx.sleep(0.4) return 'found' end, {}, 'x')",
+        "kong.cache:get('own' .. tostring({}), nil, function() ngx.sleep(0.4) return {} end, {}, 'x')",
+        "kong.cache:get_bulk({ 'bulk', {}, function() ngx.sleep(0.4) return 1 end, 'x', n = 1 }, {})",
+        "client:request_uri('http://service.test:PORT/', { method = 'POST', body = 'x', headers = { a = 'b' } })",
+        "assert(client:connect({ scheme = 'http', host = 'service.test', port = PORT }))
+         client:request({ path = '/', headers = { Host = 'service.test' } })",
+        "local socket = ngx.socket.tcp()
+         socket:settimeout(400)
+         assert(socket:connect('service.test', PORT))
+         socket:send({ 'a', 'b' })
+         socket:receive('*l')",
+        "local socket = ngx.socket.tcp()
+         socket:settimeout(400)
+         assert(socket:connect('service.test', PORT))
+         socket:receiveuntil('mark')()",
+        "local socket = ngx.socket.udp()
+         socket:settimeout(400)
+         assert(socket:setpeername('service.test', PORT))
+         socket:send('x')
+         socket:receive()",
+    ];
+    alone(async move || {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        let silent = silent.expect("a port");
+        let address = silent.local_addr().expect("an address");
+        let _datagrams = tokio::net::UdpSocket::bind(address).await.expect("a port");
+        let port = address.port();
+        let _keeps = tokio::task::spawn_local(async move {
+            let mut all = Vec::new();
+            while let Ok(one) = silent.accept().await {
+                all.push(one);
+            }
+        });
+        open(outbound(settings(), &[]));
+        open_with(&fresh());
+        let state = worker::state().expect("a machine");
+        for case in cases {
+            let source = format!(
+                "local client = require('resty.http').new() client:set_timeout(400) {case} return 'waited'"
+            );
+            let source = source.replace("PORT", &port.to_string());
+            // What is made once for all.
+            let once = run(Phase::Access, true, &source).await;
+            assert_eq!(once, "waited", "{case}");
+            open_with(&fresh());
+            let before = room(state.lua());
+            let began = std::time::Instant::now();
+            let calls = (0..20).map(|_| run(Phase::Access, true, &source));
+            let look = async {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                before.saturating_sub(room(state.lua()))
+            };
+            let (said, used) = tokio::join!(futures_util::future::join_all(calls), look);
+            assert!(said.iter().all(|said| said == "waited"), "{case}: {said:?}");
+            assert!(began.elapsed() >= Duration::from_millis(390), "{case}");
+            println!("20 calls: {used} references: {case}");
+            assert!(used <= 8, "{case}: {used} references");
+        }
     });
 }

@@ -36,7 +36,10 @@ pub(super) fn bind(host: &mut Host<'_>) -> mlua::Result<()> {
         let answer = fetch(&lua, asked, true).await?;
         three(&lua, answer, "failed to renew key in node cache")
     })?;
-    host.waiting("kong.cache.get_bulk", get_bulk)?;
+    type Bulk = (Value, Value, Value);
+    host.waiting("kong.cache.get_bulk", |lua, (_, bulk, options): Bulk| {
+        get_bulk(lua, bulk, options)
+    })?;
     host.function("kong.cache.probe", probe)?;
     host.function("kong.cache.safe_set", safe_set)?;
     for name in ["kong.cache.invalidate", "kong.cache.invalidate_local"] {
@@ -269,14 +272,14 @@ fn said(error: &mlua::Error) -> String {
 
 /// `self, bulk, opts`: `bulk` holds key, options, callback, argument again and again, and `n`, how many; the answer value,
 /// error, level.
-async fn get_bulk(lua: Lua, given: (Value, Value, Value)) -> Result<MultiValue, Raise> {
-    let (_, bulk, options) = given;
+async fn get_bulk(lua: Lua, bulk: Value, options: Value) -> Result<MultiValue, Raise> {
     let Value::Table(bulk) = bulk else {
         return Err("bulk must be a table".into());
     };
     if !matches!(options, Value::Nil | Value::Table(_)) {
         return Err("opts must be a table".into());
     }
+    drop(options);
     let count = match bulk.raw_get::<Value>("n")? {
         Value::Nil => return Err("bulk must have n field".into()),
         count => super::number(&count).unwrap_or(0.0) as i64,
