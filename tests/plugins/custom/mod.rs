@@ -13,6 +13,7 @@ mod listing;
 mod many;
 mod nodes;
 mod pdk;
+mod redis;
 
 use serde_json::{Value, json};
 use tests::wire::Reply;

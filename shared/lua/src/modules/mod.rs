@@ -202,6 +202,11 @@ static MODULES: &[(&str, Sharing, Opening)] = &[
         InLua(include_str!("resty/jwt.lua"), resty::signatures),
     ),
     (
+        "resty.jwt-validators",
+        Own,
+        InLua(include_str!("resty/jwt_validators.lua"), none),
+    ),
+    (
         "resty.lock",
         All,
         InLua(include_str!("resty/lock.lua"), none),

@@ -312,3 +312,73 @@ fn step_by_step_a_client_has_a_connection() {
         ("return require('resty.http')._VERSION", "0.17.2"),
     ]);
 }
+
+#[test]
+fn claims_are_what_validators_ask_for() {
+    let state = state();
+    let cases = [
+        ("a = v.equals(1)", "nil", "ok"),
+        ("a = v.equals(2)", "nil", "Claim 'a' ('1') returned failure"),
+        ("b = v.required()", "nil", "'b' claim is required."),
+        ("b = v.opt_equals(2)", "nil", "ok"),
+        ("b = v.equals(2)", "nil", "'b' claim is required."),
+        ("s = v.matches('^te')", "nil", "ok"),
+        ("s = v.opt_matches_any_of({ 'x', '^t' })", "nil", "ok"),
+        ("s = v.equals_any_of({ 'x', 'text' })", "nil", "ok"),
+        (
+            "s = v.equals_any_of({ 'x' })",
+            "nil",
+            "Claim 's' ('text') returned failure",
+        ),
+        ("l = v.contains_any_of({ 'q', 'y' })", "nil", "ok"),
+        (
+            "l = v.contains_any_of({ 'q' })",
+            "nil",
+            "Claim 'l' ('list') returned failure",
+        ),
+        (
+            "a = v.chain(v.greater_than(0), v.less_than_or_equal(1))",
+            "nil",
+            "ok",
+        ),
+        (
+            "a = v.chain(v.greater_than(0), v.less_than(1))",
+            "nil",
+            "Claim 'a' ('1') returned failure",
+        ),
+        ("exp = v.is_not_expired()", "999", "ok"),
+        (
+            "exp = v.is_not_expired()",
+            "1000",
+            "'exp' claim expired at Thu, 01 Jan 1970 00:16:40 GMT",
+        ),
+        (
+            "exp = v.is_not_expired()",
+            "1000 v.set_system_leeway(1)",
+            "ok",
+        ),
+        (
+            "exp = v.is_not_before()",
+            "999",
+            "'exp' claim not valid until Thu, 01 Jan 1970 00:16:40 GMT",
+        ),
+        (
+            "s = v.is_not_expired()",
+            "1",
+            "'s' is malformed.  Expected to be a positive numeric value.",
+        ),
+        ("exp = v.is_at()", "1000", "ok"),
+    ];
+    for (spec, now, expected) in cases {
+        let (now, leeway) = now.split_once(' ').unwrap_or((now, ""));
+        let body = format!(
+            "local jwt, v = require('resty.jwt'), require('resty.jwt-validators')
+             v.set_system_leeway(0) v.set_system_clock(function() return {now} end) {leeway}
+             local payload = {{ a = 1, s = 'text', l = {{ 'x', 'y' }}, exp = 1000 }}
+             local token = jwt:sign('secret', {{ header = {{ typ = 'JWT', alg = 'HS256' }}, payload = payload }})
+             local object = jwt:verify('secret', token, {{ {spec} }})
+             return object.verified and 'ok' or (object.reason:gsub('table: %w+', 'list'))"
+        );
+        assert_eq!(answer(&state, &body).as_deref(), Ok(expected), "{spec}");
+    }
+}
