@@ -12,6 +12,9 @@ local queues = {}
 -- A call of a handler ends within a minute; one that was ended by a limit comes back to nobody.
 local LOST_AFTER = 70
 
+-- The least pause before an entry is tried again: Kong's schema of queues knows no less, but not everybody uses that.
+local SHORTEST = 0.001
+
 local NUMBERS = {
   "max_batch_size", "max_coalescing_delay", "max_entries", "max_retry_time", "initial_retry_delay", "max_retry_delay",
 }
@@ -84,7 +87,7 @@ function send(premature, queue, batch)
     local ran, sent, said = pcall(queue.handler, queue.handler_conf, batch.entries)
     if not (ran and sent) then
       log(queue, "err", "handler could not process entries: ", tostring(ran and said or sent or "no error details returned by handler"))
-      local delay = min(conf.max_retry_delay, conf.initial_retry_delay * 2 ^ batch.tries)
+      local delay = max(SHORTEST, min(conf.max_retry_delay, conf.initial_retry_delay * 2 ^ batch.tries))
       if not premature and ngx.now() + delay - batch.began <= conf.max_retry_time then
         batch.tries = batch.tries + 1
         later(queue, delay, send, batch)
