@@ -212,6 +212,11 @@ pub struct Config {
     #[setting(default = "64m")]
     pub custom_plugins_memory: Size,
 
+    /// The seconds that a configuration with new Lua plugins waits for every thread to have loaded them, where one lacks the
+    /// memory. Then it is refused, and the one before stays.
+    #[setting(default = "30")]
+    pub custom_plugins_commit_wait: Seconds,
+
     /// The CPU seconds that `init_worker` and `configure` of a Lua plugin may use.
     #[setting(default = "1")]
     pub lua_cpu_limit_init: Seconds,

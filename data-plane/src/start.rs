@@ -11,11 +11,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use hyper_util::rt::TokioIo;
 use shared::entities;
-use shared::model::Model;
+use shared::model::{Issue, Issues, Model};
 use shared::plugins::Catalog;
 use shared::plugins::installed::InstallError;
 use shared::settings::{AccessLog, Exit, Listen};
 use shared::sync::{State, Version};
+use shared::types::Referenced;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
@@ -24,7 +25,9 @@ use crate::balancer::health::active::Checks;
 use crate::carried::dns::{Dns, DnsError, Options};
 use crate::carried::trust::{Trust, TrustError};
 use crate::config::Config;
-use crate::listen::{self, BindError, Bound, Node, TlsError, Worker};
+use crate::listen::{self, BindError, Bound, Doors, Node, TlsError, Worker};
+use crate::lua::commit::{Complaint, Workers};
+use crate::lua::held;
 use crate::lua::here::Here;
 use crate::lua::stores::Stores;
 use crate::proxy::headers::SERVER_TOKEN;
@@ -163,7 +166,13 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let node = node(&config, &background)?;
     let metrics = Metrics::new(workers);
     let drain = CancellationToken::new();
-    let apply = applying(node.clone(), background.handle().clone(), catalog.clone());
+    let wait = config.custom_plugins_commit_wait.0;
+    let apply = applying(
+        node.clone(),
+        background.handle().clone(),
+        catalog.clone(),
+        wait,
+    );
     let source = Source::boot(&config, &catalog, apply)?;
     let link = source.link();
     let listening = addresses(&bound, &status);
@@ -175,7 +184,10 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let sockets = per_worker(bound, workers, &config, &node)?;
     let here = Here::new(node.clone(), metrics.clone(), link.clone());
     let here = Arc::new(here);
+    let mut doors = Doors::default();
     for (index, sockets) in sockets.into_iter().enumerate() {
+        let own = sockets.iter().map(|(listen, socket, _)| (listen, socket));
+        doors.add(listen::name(index), own)?;
         threads.push(listen::spawn(Worker {
             index,
             node: node.clone(),
@@ -187,6 +199,8 @@ pub fn start(config: Config) -> Result<Running, StartError> {
             grace: GRACE,
         })?);
     }
+    let closing = drain.clone();
+    background.spawn(async move { closing.run_until_cancelled(held::watch(doors)).await });
     // The log's thread was first and ends last, once every worker's end of it is gone.
     threads.reverse();
     drop(log);
@@ -229,6 +243,7 @@ fn node(config: &Config, background: &tokio::runtime::Runtime) -> Result<Arc<Nod
         settings,
         dns: Dns::new(options, background.handle().clone())?,
         stores: Arc::new(Stores::new(&config.stores())),
+        workers: Workers::default(),
     }))
 }
 
@@ -255,11 +270,12 @@ fn link_settings(config: &Config, catalog: &Catalog) -> sync::Settings {
     }
 }
 
-/// Builds each version aside from traffic, and swaps it in when the link says so.
+/// Builds each version aside from traffic, has the workers load what it brings, and swaps it in when the link says so.
 fn applying(
     node: Arc<Node>,
     background: Handle,
     catalog: Arc<Catalog>,
+    wait: Duration,
 ) -> impl FnMut(State, Version) -> Result<Applied, Rejected> + Send + 'static {
     let mut last: Option<(State, Arc<Model>)> = None;
     // They end with the link, which is what this closure belongs to.
@@ -277,6 +293,9 @@ fn applying(
         let (current, settings) = (node.runtime.load_full(), node.settings.clone());
         let runtime = Runtime::build(model.clone(), Some(version), Some(&current), settings)
             .holding(state.clone());
+        let new = runtime.new_codes(&current);
+        let loaded = node.workers.load(&new, wait);
+        loaded.map_err(|complaints| Rejected::Build(unloaded(&model, complaints)))?;
         last = Some((state, model));
         let (node, background, checks) = (node.clone(), background.clone(), checks.clone());
         Ok(Applied::new(move || {
@@ -286,6 +305,21 @@ fn applying(
         })
         .with_warnings(warnings))
     }
+}
+
+/// What workers cannot load, by the custom plugin that it is.
+fn unloaded(model: &Model, complaints: Vec<Complaint>) -> Issues {
+    let mut issues = Issues::default();
+    for Complaint { plugin, message } in complaints {
+        issues.push(Issue {
+            kind: entities::CustomPlugin::KIND.to_owned(),
+            id: model.custom_plugin(&plugin).unwrap_or_default(),
+            name: plugin,
+            field: "handler".to_owned(),
+            message,
+        });
+    }
+    issues
 }
 
 /// Frees a runtime once its last request has ended: here, because taking one apart would hold up a worker.

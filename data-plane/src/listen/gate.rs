@@ -26,6 +26,8 @@ pub struct Node {
     pub dns: Dns,
     /// What Lua plugins keep.
     pub stores: Arc<Stores>,
+    /// Who has to have loaded new plugins before a revision with them is swapped in.
+    pub workers: lua::commit::Workers,
 }
 
 /// One worker's own part.

@@ -45,10 +45,9 @@ pub fn bind(listen: &Listen, workers: usize, setting: &'static str) -> Result<Bo
     drop(open(listen, listen.address, false).map_err(fail)?);
     let first = open(listen, listen.address, true).map_err(fail)?;
     let address = first.local_addr().map_err(fail)?;
-    let mut sockets = vec![first];
-    for _ in 1..workers.max(1) {
-        sockets.push(open(listen, address, true).map_err(fail)?);
-    }
+    // Also the first one asks for the port that the system chose: else it would lose it when its door is closed.
+    let sockets = (0..workers.max(1)).map(|_| open(listen, address, true).map_err(fail));
+    let sockets = sockets.collect::<Result<_, _>>()?;
     Ok(Bound {
         listen: Listen {
             address,
@@ -72,9 +71,13 @@ fn open(listen: &Listen, address: SocketAddr, shared: bool) -> io::Result<std::n
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    let backlog = listen.backlog.unwrap_or(4096).min(i32::MAX as u32) as i32;
-    socket.listen(backlog)?;
+    socket.listen(backlog(listen))?;
     Ok(socket.into())
+}
+
+/// How many connections may wait to be accepted.
+pub(super) fn backlog(listen: &Listen) -> i32 {
+    listen.backlog.unwrap_or(4096).min(i32::MAX as u32) as i32
 }
 
 #[cfg(test)]

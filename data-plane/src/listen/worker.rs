@@ -67,12 +67,17 @@ pub struct Worker {
 /// Room for JSON that nests as deep as it may; what is not used costs nothing.
 const STACK: usize = 8 << 20;
 
+/// The name of a worker's thread.
+pub fn name(index: usize) -> String {
+    format!("worker-{index}")
+}
+
 /// Starts the thread of a worker. It ends once it has drained.
 ///
 /// # Errors
 /// When the system gives no thread.
 pub fn spawn(worker: Worker) -> io::Result<JoinHandle<()>> {
-    let name = format!("worker-{}", worker.index);
+    let name = name(worker.index);
     std::thread::Builder::new()
         .name(name)
         .stack_size(STACK)
@@ -97,6 +102,7 @@ async fn serve(worker: Worker) -> io::Result<()> {
     outbound::open(&worker.node);
     stores::open(&worker.node);
     lua::here::open(worker.here);
+    let jobs = worker.node.workers.enter();
     let gate = Rc::new(Gate::new(worker.node, worker.metrics, log.clone()));
     let connections = Rc::new(RefCell::new(JoinSet::new()));
     let mut tasks = JoinSet::new();
@@ -112,6 +118,7 @@ async fn serve(worker: Worker) -> io::Result<()> {
         tasks.spawn_local(accepting.run());
     }
     tasks.spawn_local(housekeeping(gate.clone(), worker.drain.clone()));
+    tasks.spawn_local(jobs.run(worker.drain.clone()));
     while tasks.join_next().await.is_some() {}
     drained(connections, worker.grace).await;
     lua::worker::end().await;
@@ -163,6 +170,10 @@ impl Accepting {
         {
             match accepted {
                 Ok((stream, peer)) => self.take(stream, peer),
+                // Its door was closed while Lua held this worker.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
                 Err(error) => {
                     // Out of descriptors, usually: accepting again at once would spin.
                     tracing::error!(%error, "cannot accept a connection");

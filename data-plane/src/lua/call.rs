@@ -19,6 +19,7 @@ use lua::pdk::Phase;
 use lua::{Failure, Raise, Running, State};
 
 use super::health::{self, Shard};
+use super::held::{self, Noted};
 pub use super::limits::Limits;
 use super::ngx::output;
 use super::outbound::socket::Owned;
@@ -47,6 +48,8 @@ pub struct Identity {
     replaced: CancellationToken,
     /// This worker's counters of it.
     health: Arc<Shard>,
+    /// What its label is noted as while it runs.
+    number: u32,
 }
 
 impl Identity {
@@ -54,6 +57,7 @@ impl Identity {
     pub fn new(name: Arc<str>, label: Arc<str>, trusted: bool, id: Uuid) -> Self {
         Self {
             health: health::shard(&name),
+            number: held::number(&label),
             name,
             label,
             trusted,
@@ -347,6 +351,7 @@ impl<'c> Call<'c> {
                 CURRENT.set(self.0);
             }
         }
+        let _noted = Noted::new(self.plugin.number, self.phase);
         let here: *mut Call<'static> = ptr::from_mut(self).cast();
         let _back = Back(CURRENT.replace(NonNull::new(here)));
         run()

@@ -173,6 +173,7 @@ pub fn render(out: &mut String) {
         out,
         "# HELP {metric} How long Lua has held a worker beyond its time.\n# TYPE {metric} gauge\n{metric} {overdue}"
     );
+    super::held::render(out);
     type Read = fn(&Counters) -> &AtomicU64;
     let tables: [(&str, &str, Read); 2] = [
         (

@@ -132,6 +132,14 @@ impl Code {
         .until(self.replaced.token().clone())
     }
 
+    /// Loads it into this thread's machine.
+    ///
+    /// # Errors
+    /// Why it cannot be.
+    pub(super) fn load(&self) -> Result<(), Failure> {
+        self.loaded().map(drop)
+    }
+
     /// A worker begins to serve a revision that has this code.
     pub(super) fn adopt(&self, runtime: &Runtime) {
         let loaded = match self.loaded() {
@@ -271,10 +279,7 @@ impl LuaPlugin {
             return Flow::Fail(error);
         }
         let (label, id) = (&self.code.label, request.map(tracing::field::display));
-        tracing::error!(
-            request_id = id,
-            "[{label}] {error} (skipped: on_error is skip)"
-        );
+        tracing::error!(request_id = id, "[{label}] skipped (on_error): {error}");
         Flow::Continue
     }
 

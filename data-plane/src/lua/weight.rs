@@ -71,6 +71,7 @@ pub fn look(now: Instant) {
     if last.is_none_or(|last| now.saturating_duration_since(last) >= every)
         && let Ok(state) = worker::state()
     {
+        worker::sweep();
         weigh(&state, &worker::all_made(), now);
     }
 }

@@ -11,6 +11,8 @@ use std::time::Instant;
 use foldhash::fast::RandomState;
 use lua::{Failure, Options, State};
 
+use super::Code;
+use super::commit::Complaint;
 use super::plugin::{Instance, Loaded};
 use super::{pdk, weight};
 use crate::runtime::Runtime;
@@ -214,10 +216,83 @@ pub fn made<T: 'static, E: From<Failure>>(
     Ok(what)
 }
 
+/// Loads new code into the machine of this thread, before the revision that has it is served; says what cannot be.
+pub(super) fn load(codes: &[Arc<Code>]) -> Vec<Complaint> {
+    sweep();
+    let place = std::thread::current()
+        .name()
+        .unwrap_or("a worker")
+        .to_owned();
+    let complaint = |code: &Arc<Code>| {
+        let failure = code.load().err()?;
+        Some(Complaint {
+            plugin: code.plugin().name.to_string(),
+            message: format!("cannot be loaded on {place}: {failure}"),
+        })
+    };
+    codes.iter().filter_map(complaint).collect()
+}
+
+/// Lets go of what nobody can ask for any more: other versions, old configurations.
+pub(super) fn sweep() {
+    let is_gone = |made: &Made| made.alive.strong_count() == 0;
+    let gone: Vec<_> = WORKER.with_borrow_mut(|worker| {
+        let made = worker.as_mut().map(|worker| &mut worker.made);
+        made.map_or_else(Vec::new, |made| {
+            made.extract_if(|_, made| is_gone(made)).collect()
+        })
+    });
+    drop(gone); // not while the worker is borrowed
+}
+
 /// Takes in what a revision brings to this worker, before the first request that it serves: the code of its plugins is
 /// loaded; `init_worker` runs for code that is new here, and `configure` with the configurations there are now.
 pub fn adopt(runtime: &Runtime) {
     for code in runtime.codes.values() {
         code.adopt(runtime);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_holds_three_quarters_of_its_memory_for_good_is_made_anew() {
+        let small = Options {
+            memory: 16 << 20,
+            ..Options::default()
+        };
+        let old = Rc::new(State::new(&small).expect("a machine"));
+        WORKER.set(Some(Worker {
+            state: old.clone(),
+            memory: super::super::here::machine(),
+            made: HashMap::default(),
+        }));
+        let alive = Arc::new(());
+        let of = |state: &Rc<State>| Ok::<_, Failure>(state.clone());
+        let run = |source: &str| old.lua().load(source).exec();
+        let fill = |count| {
+            format!("held = {{}} for i = 1, {count} do held[i] = string.rep('x', 2 ^ 20 - i) end")
+        };
+        let is_old = || Rc::ptr_eq(&state().expect("a machine"), &old);
+        made(7, &Arc::downgrade(&alive), of).expect("it is made");
+        run(&fill(8)).expect("8 MiB are there");
+        assert!(is_old(), "half is not too much");
+        // What is given up again does not count, though it was too much for the moment.
+        let beyond = run(&fill(20)).expect_err("20 MiB are not there");
+        assert!(
+            matches!(beyond, lua::mlua::Error::MemoryError(_)),
+            "{beyond}"
+        );
+        run("held = nil").expect("the machine works");
+        assert!(is_old(), "garbage is not too much");
+        run(&fill(13)).expect("13 MiB are there");
+        assert!(!is_old());
+        let again = made(7, &Arc::downgrade(&alive), of).expect("it is made");
+        assert!(
+            !Rc::ptr_eq(&*again, &old),
+            "what was made there is made anew"
+        );
     }
 }

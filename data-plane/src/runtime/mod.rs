@@ -123,6 +123,18 @@ impl Runtime {
         Self { documents, ..self }
     }
 
+    /// The code of plugins in Lua that another revision does not have.
+    pub(crate) fn new_codes(&self, before: &Runtime) -> Vec<Arc<Code>> {
+        let known = |name: &String, code| {
+            before
+                .codes
+                .get(name)
+                .is_some_and(|old| Arc::ptr_eq(old, code))
+        };
+        let new = self.codes.iter().filter(|(name, code)| !known(name, code));
+        new.map(|(_, code)| code.clone()).collect()
+    }
+
     /// The settings of this node.
     pub fn settings(&self) -> &ProxySettings {
         &self.settings

@@ -124,6 +124,12 @@ impl Model {
         Ok(Self::enabled(all, Arc::new(catalog), warnings))
     }
 
+    /// The id of the custom plugin of this name.
+    pub fn custom_plugin(&self, name: &str) -> Option<Uuid> {
+        let mut all = self.all.custom_plugins.iter();
+        all.find_map(|(id, custom)| (custom.document.name == name).then_some(*id))
+    }
+
     /// The groups that a consumer is a member of.
     pub fn groups_of(&self, consumer: &Uuid) -> impl Iterator<Item = &Arc<ConsumerGroup>> {
         let members = self.all.group_members.values();

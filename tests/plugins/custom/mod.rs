@@ -9,6 +9,7 @@ mod functions;
 mod hostile;
 mod idioms;
 mod interleaving;
+mod limits;
 mod listing;
 mod many;
 mod nodes;

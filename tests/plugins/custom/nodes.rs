@@ -1,8 +1,9 @@
 //! What nodes do with plugins that arrive (section 7): they change versions under load, start from their own disk, refuse
 //! what they may not run, and serve the last good revision whatever comes.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::admin::Admin;
+use tests::wait::{DEADLINE, eventually_some};
 use tests::wire::Reply;
 use tests::{Gateway, Setup, eventually};
 
@@ -173,6 +174,63 @@ async fn a_node_that_takes_no_streamed_plugins_refuses_the_revision_and_serves_o
             "{flag:?}: the node is listed: {status}"
         );
     }
+}
+
+/// `/custom-plugins/{name}/status`, of the one node there is, once it passes.
+async fn status_until(admin: &Admin, name: &str, passes: impl Fn(&Value) -> bool) -> Value {
+    let path = format!("/custom-plugins/{name}/status");
+    let found = eventually_some(DEADLINE, async || {
+        let status = admin.get(&path).await.json()["data"][0].clone();
+        passes(&status).then_some(status)
+    });
+    found
+        .await
+        .unwrap_or_else(|| panic!("the status of {name} does not change"))
+}
+
+#[tokio::test]
+async fn a_revision_that_a_worker_has_no_memory_for_is_refused_and_the_one_before_serves_on() {
+    let flags = [
+        "--lua-memory-limit",
+        "16m",
+        "--custom-plugins-commit-wait",
+        "0.1",
+    ];
+    let stage = Stage::start(&flags).await;
+    let admin = stage.gateway.admin();
+    // It fills the worker's machine, and not the one in which source is tried.
+    let resident = "local held, kb = {}, string.rep('x', 1024)
+        local Plugin = { PRIORITY = 10, VERSION = '1.0.0' }
+        function Plugin:access()
+          for i = #held + 1, 7 do held[i] = string.rep(kb .. i, 1024) end
+        end
+        return Plugin";
+    stage.alone("resident", resident).await;
+    assert_eq!(stage.gateway.get("/resident").await.status, 200);
+    let large = "local held, kb = {}, string.rep('x', 1024)
+        held[1] = string.rep(kb, 9 * 1024)
+        local Plugin = { PRIORITY = 9, VERSION = '1.0.0' }
+        function Plugin:access() kong.response.set_header('X-Held', #held) end
+        return Plugin";
+    stage.push("large", large).await;
+    stage.route("large", "/large").await;
+    assert_eq!(stage.gateway.get("/large").await.status, 200);
+    stage.plugin("large", "large", json!({})).await;
+    let status = status_until(admin, "large", |status| status["errors"][0].is_string()).await;
+    let error = status["errors"][0].as_str().unwrap_or_default();
+    assert!(
+        error.contains("cannot be loaded on worker-0: not enough memory"),
+        "{status}"
+    );
+    // Neither half of it serves.
+    let reply = stage.get("/large").await;
+    assert_eq!((reply.status, reply.header("x-held")), (200, None));
+    assert_eq!(stage.get("/resident").await.status, 200);
+    // What fits is taken.
+    let small = json!({ "handler": large.replace("9 * 1024", "9") });
+    admin.patch("/custom-plugins/large", small).await;
+    let reply = stage.gateway.get("/large").await;
+    assert_eq!((reply.status, reply.header("x-held")), (200, Some("1")));
 }
 
 #[tokio::test]

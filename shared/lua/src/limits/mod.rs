@@ -10,7 +10,7 @@ mod watchdog;
 
 pub use interrupt::overrun;
 pub(crate) use interrupt::{Interruptible, Watch, clock, prepare};
-pub use watchdog::overdue;
+pub use watchdog::{held, overdue};
 
 /// What one call may use.
 #[derive(Clone, Copy, Debug)]

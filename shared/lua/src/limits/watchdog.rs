@@ -158,21 +158,28 @@ const STUCK: u64 = 1_000_000;
 
 /// How long the call that is longest past its time has been so; nothing while none is.
 pub fn overdue() -> Duration {
+    let late = held().into_iter().map(|(_, late)| late);
+    late.max().unwrap_or(Duration::ZERO)
+}
+
+/// The threads whose call is past its time, by their names, and how long it has been so.
+pub fn held() -> Vec<(String, Duration)> {
     let Some(dog) = DOG.get() else {
-        return Duration::ZERO; // no Lua has run
+        return Vec::new(); // no Lua has run
     };
     let now = dog.started.elapsed().as_micros() as u64;
     let watched = locked(&dog.watched);
-    let late = watched
+    let held = watched
         .iter()
         .filter_map(Weak::upgrade)
         .filter_map(|watched| {
             let due = watched.due.load(Ordering::Relaxed);
             let runs =
                 watched.call.load(Ordering::Relaxed) == watched.found.load(Ordering::Relaxed);
-            (due != 0 && runs).then(|| now.saturating_sub(due))
+            let late = Duration::from_micros(now.saturating_sub(due));
+            (due != 0 && runs && due <= now).then(|| (watched.name.clone(), late))
         });
-    Duration::from_micros(late.max().unwrap_or(0))
+    held.collect()
 }
 
 impl Watched {

@@ -52,6 +52,9 @@ const ALL: [Phase; 13] = [
 ];
 
 impl Phase {
+    /// All of them, in the order in which they run: each has its number as its place.
+    pub const ALL: [Phase; 13] = ALL;
+
     /// As Kong names it; a handler's method has the same name.
     pub fn name(self) -> &'static str {
         match self {
