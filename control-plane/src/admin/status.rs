@@ -68,7 +68,7 @@ pub async fn root(call: &Call<'_>) -> Answer {
         "headgate": { "version": VERSION },
         "hostname": admin.hostname,
         "node_id": admin.node_id,
-        "lua_version": "none",
+        "lua_version": lua::version(),
         "timers": { "running": 0, "pending": 0 },
         "pids": { "master": std::process::id(), "workers": [std::process::id()] },
         "plugins": plugins,

@@ -34,5 +34,5 @@ pub use mlua;
 pub use native::{Raise, Text, function, string, waiting_function};
 pub use running::Running;
 pub use script::{Kind, Script};
-pub use state::{Options, State, header_names};
+pub use state::{Options, State, header_names, version};
 pub use stored::Stored;

@@ -493,3 +493,13 @@ fn the_compiler_is_off_where_the_setting_says_so() {
     assert!(!compiled(LuaJit::Trusted, false));
     assert!(!compiled(LuaJit::Off, true));
 }
+
+#[test]
+fn luajit_says_what_it_is() {
+    let version = crate::version();
+    let number = version.strip_prefix("LuaJIT 2.1");
+    assert!(
+        number.is_some_and(|rest| rest.starts_with('.')),
+        "{version}"
+    );
+}
