@@ -175,8 +175,8 @@ pub(crate) unsafe fn take(lua: &RawLua, from: *mut lua_State, count: c_int) -> R
     }
 }
 
-/// The key of [`pushes`] in the registry: its address.
-static PUSHES: u8 = 0;
+/// The key of [`pushes`] in the registry. Lua itself and mlua take whole numbers from 1 on, other keys are no numbers.
+const PUSHES: c_int = -7_221;
 
 /// Prepares a machine for [`push`].
 ///
@@ -186,9 +186,8 @@ pub(super) fn prepare(lua: &Lua) -> Result<()> {
     // SAFETY: the closure keeps within the room that C functions have and has nothing to drop.
     unsafe {
         lua.exec_raw((), |state| {
-            ffi::lua_pushlightuserdata(state, ptr::from_ref(&PUSHES).cast_mut().cast());
             ffi::lua_pushcfunction(state, pushes);
-            ffi::lua_rawset(state, ffi::LUA_REGISTRYINDEX);
+            ffi::lua_rawseti(state, ffi::LUA_REGISTRYINDEX, PUSHES.into());
         })
     }
 }
@@ -204,8 +203,7 @@ unsafe fn push(lua: &RawLua, text: &[u8]) -> Result<()> {
         if ffi::lua_checkstack(state, 2) == 0 {
             return Err(mlua::Error::StackError);
         }
-        ffi::lua_pushlightuserdata(state, ptr::from_ref(&PUSHES).cast_mut().cast());
-        ffi::lua_rawget(state, ffi::LUA_REGISTRYINDEX);
+        ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, PUSHES.into());
         ffi::lua_pushlightuserdata(state, ptr::from_ref(&text).cast_mut().cast());
         if ffi::lua_pcall(state, 1, 1, 0) == ffi::LUA_OK {
             return Ok(());
