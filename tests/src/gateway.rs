@@ -325,4 +325,14 @@ impl Node {
         let what = format!("node on {} serves revision {revision}", self.proxy);
         eventually(&what, || async { self.revision().await >= revision }).await;
     }
+
+    /// Waits until it says that what it serves arrived so: `snapshot`, `delta`, `cache`. It says so a moment after it
+    /// serves it.
+    pub async fn updated_by(&self, arrival: &str) {
+        let what = format!("node on {} serves what came by {arrival}", self.proxy);
+        eventually(&what, || async {
+            self.status().await["configuration"]["last_update"] == arrival
+        })
+        .await;
+    }
 }
