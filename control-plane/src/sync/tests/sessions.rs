@@ -325,7 +325,7 @@ async fn waiting_for_nodes_ends_when_they_run_it_or_time_is_up() {
     );
     let (applied, _) = tokio::join!(
         home.hub
-            .wait_applied(revision, Quorum::Percent(95.0), 5 * second),
+            .wait_applied(revision, Quorum::Percent(95.0), 30 * second),
         node.follow(&mut link)
     );
     assert_eq!(
