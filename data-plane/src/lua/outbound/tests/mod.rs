@@ -1,6 +1,7 @@
 //! The client against services that behave and misbehave.
 
 mod exchange;
+mod kept;
 pub(in crate::lua) mod lua;
 mod secure;
 pub(in crate::lua) mod server;

@@ -66,17 +66,6 @@ function parser.new(_, token)
   }, methods)
 end
 
-local function same(one, other)
-  if #one ~= #other then
-    return false
-  end
-  local difference = 0
-  for i = 1, #one do
-    difference = bit.bor(difference, bit.bxor(one:byte(i), other:byte(i)))
-  end
-  return difference == 0
-end
-
 -- Whether the signature is by this key: a secret, or a public key in PEM.
 function parser:verify_signature(key)
   local alg, text = self.header.alg, self.header_64 .. "." .. self.claims_64
@@ -87,7 +76,7 @@ function parser:verify_signature(key)
   if natives.is_key(key) or find(key, "-----BEGIN CERTIFICATE", 1, true) then
     return false
   end
-  return same(natives.hmac(digests[alg], key, text), self.signature)
+  return natives.same(natives.hmac(digests[alg], key, text), self.signature)
 end
 
 local function blame(errors, name, text)

@@ -5,6 +5,7 @@ mod tests;
 
 use std::cell::RefCell;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{self, Algorithm, Context};
 use aws_lc_rs::hmac;
 use md5::{Digest, Md5};
@@ -130,6 +131,14 @@ pub(in crate::modules) fn natives(lua: &Lua) -> Result<Value> {
                 Ok::<_, Raise>(Value::String(lua.create_string(bytes)?))
             },
         )?,
+    )?;
+    // Whether two texts are the same, in a time that says nothing of where they differ.
+    natives.raw_set(
+        "same",
+        native::function(lua, |_, (one, other): (LuaString, LuaString)| {
+            let same = verify_slices_are_equal(&one.as_bytes(), &other.as_bytes());
+            Ok::<_, Raise>(same.is_ok())
+        })?,
     )?;
     Ok(Value::Table(natives))
 }

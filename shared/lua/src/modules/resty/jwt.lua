@@ -24,17 +24,6 @@ local function fail(reason)
   error({ reason = reason }, 0)
 end
 
-local function same(one, other)
-  if #one ~= #other then
-    return false
-  end
-  local difference = 0
-  for i = 1, #one do
-    difference = bit.bor(difference, bit.bxor(one:byte(i), other:byte(i)))
-  end
-  return difference == 0
-end
-
 local function secret_of(secret, header, payload)
   if type(secret) == "function" then
     secret = secret(header.kid, header, payload)
@@ -133,7 +122,7 @@ local function verify(secret, object, spec)
     if natives.is_key(key) or find(key, "-----BEGIN CERTIFICATE", 1, true) then
       fail("a public key is no secret for " .. alg)
     end
-    verified = same(natives.hmac(digests[alg], key, text), signature)
+    verified = natives.same(natives.hmac(digests[alg], key, text), signature)
   else
     verified, said = natives.verify(tostring(alg), key, text, signature)
   end

@@ -8,18 +8,81 @@ local concat, sort = table.concat, table.sort
 
 local modules = {}
 
+-- What lists have in common: `shown` gives the name and the value of a member. Answers the methods, for more of them,
+-- and what makes a list of members into one.
+local function lists(shown)
+  local methods = {}
+  local meta = { __metatable = false }
+
+  local function pair(member)
+    return member and { shown(member) }
+  end
+
+  function methods:count()
+    return #self._list
+  end
+
+  function methods:index(at)
+    local member = self._list[at]
+    if member then
+      return shown(member)
+    end
+  end
+
+  function methods:each()
+    local at = 0
+    return function()
+      at = at + 1
+      return self:index(at)
+    end
+  end
+
+  function methods:all()
+    local all = {}
+    for key, value in self:each() do
+      all[key] = value
+    end
+    return all
+  end
+
+  meta.__index = function(self, key)
+    if type(key) == "number" then
+      return pair(rawget(self, "_list")[key])
+    end
+    return methods[key]
+  end
+  meta.__tostring = function(self)
+    return self:tostring()
+  end
+  meta.__len = methods.count
+  meta.__pairs = methods.each
+  meta.__ipairs = function(self)
+    return function(of, at)
+      local member = of._list[at + 1]
+      if member then
+        return at + 1, pair(member)
+      end
+    end, self, 0
+  end
+
+  return methods, function(list)
+    return setmetatable({ _list = list }, meta)
+  end
+end
+
 -- Names: lists of members, which are found by any of their names.
 
 local function matches(member, wanted)
   return member.sn == wanted or member.ln == wanted or member.id == wanted or member.nid == wanted
 end
 
-local names = {}
-local name_meta = { __metatable = false }
-
 local function copied(member)
   return { id = member.id, nid = member.nid, sn = member.sn, ln = member.ln, blob = member.blob }
 end
+
+local names, name_of = lists(function(member)
+  return member.sn, copied(member)
+end)
 
 -- The member and its place; behind place `last` the next.
 function names:find(wanted, last)
@@ -31,33 +94,6 @@ function names:find(wanted, last)
   return nil
 end
 
-function names:count()
-  return #self._list
-end
-
-function names:index(at)
-  local member = self._list[at]
-  if member then
-    return member.sn, copied(member)
-  end
-end
-
-function names:each()
-  local at = 0
-  return function()
-    at = at + 1
-    return self:index(at)
-  end
-end
-
-function names:all()
-  local all = {}
-  for short, member in self:each() do
-    all[short] = member
-  end
-  return all
-end
-
 function names:tostring()
   local texts = {}
   for i, member in ipairs(self._list) do
@@ -67,32 +103,11 @@ function names:tostring()
   return concat(texts, "/")
 end
 
-name_meta.__index = function(self, key)
-  if type(key) == "number" then
-    local member = rawget(self, "_list")[key]
-    return member and { member.sn, copied(member) }
-  end
-  return names[key]
-end
-name_meta.__tostring = names.tostring
-name_meta.__len = names.count
-name_meta.__pairs = names.each
-name_meta.__ipairs = function(self)
-  return function(of, at)
-    local member = of._list[at + 1]
-    if member then
-      return at + 1, { member.sn, copied(member) }
-    end
-  end, self, 0
-end
-
 modules.name = {
   new = function()
     return nil, "x509.name.new: names are not made here"
   end,
-  of = function(list)
-    return setmetatable({ _list = list }, name_meta)
-  end,
+  of = name_of,
   istype = function(of)
     return type(of) == "table" and type(of._list) == "table"
   end,
@@ -100,35 +115,7 @@ modules.name = {
 
 -- Alternative names: lists of kind and name.
 
-local altnames = {}
-local altname_meta = { __metatable = false }
-
-function altnames:count()
-  return #self._list
-end
-
-function altnames:index(at)
-  local one = self._list[at]
-  if one then
-    return one[1], one[2]
-  end
-end
-
-function altnames:each()
-  local at = 0
-  return function()
-    at = at + 1
-    return self:index(at)
-  end
-end
-
-function altnames:all()
-  local all = {}
-  for kind, value in self:each() do
-    all[kind] = value
-  end
-  return all
-end
+local altnames, altname_of = lists(unpack)
 
 function altnames:tostring()
   local texts = {}
@@ -138,32 +125,11 @@ function altnames:tostring()
   return concat(texts, "/")
 end
 
-altname_meta.__index = function(self, key)
-  if type(key) == "number" then
-    local one = rawget(self, "_list")[key]
-    return one and { one[1], one[2] }
-  end
-  return altnames[key]
-end
-altname_meta.__tostring = altnames.tostring
-altname_meta.__len = altnames.count
-altname_meta.__pairs = altnames.each
-altname_meta.__ipairs = function(self)
-  return function(of, at)
-    local one = of._list[at + 1]
-    if one then
-      return at + 1, { one[1], one[2] }
-    end
-  end, self, 0
-end
-
 modules.altname = {
   new = function()
     return nil, "x509.altname.new: names are not made here"
   end,
-  of = function(list)
-    return setmetatable({ _list = list }, altname_meta)
-  end,
+  of = altname_of,
 }
 
 -- Extensions.
